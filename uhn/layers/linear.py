@@ -1,0 +1,88 @@
+"""The linear layer (Eq 10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Projectable, Weights, category, positive, rate, register
+from uhn.layers.functional import activate, dropout, layer_norm, pool_input
+from uhn.vocabulary import Activation, Initialization, InputPooling, LayerType
+
+
+@register
+@dataclass(frozen=True)
+class Linear(Layer):
+    """``Y = Drop( LN(phi(P(X))) W^T + b ) + P(X)`` (Eq 10).
+
+    The shortcut is taken after pooling and before the activation, so it needs ``in_size == out_size``. A
+    :class:`~uhn.layers.base.Projectable` input is accepted where nothing comes before the product.
+    """
+
+    kind = "linear"
+    type_code = LayerType.LINEAR
+
+    in_size: int
+    out_size: int
+    bias: bool = True
+    norm: bool = False
+    shortcut: bool = False
+    activation: Activation = Activation.NONE
+    activation_param: float = 0.0
+    dropout: float = 0.0
+    pooling: InputPooling = InputPooling.NONE
+    initialization: Initialization = Initialization.DEFAULT
+
+    def __post_init__(self) -> None:
+        positive(self, "in_size", "out_size")
+        category(self, "activation", Activation)
+        category(self, "pooling", InputPooling)
+        category(self, "initialization", Initialization)
+        rate(self)
+        if self.shortcut and self.in_size != self.out_size:
+            raise ValueError(f"Linear: a shortcut needs in_size == out_size, got {self.in_size} and {self.out_size}")
+
+    def params(self) -> tuple[Param, ...]:
+        """W ``[out, in]`` and b ``[out]``, both with std ``1/sqrt(3 in)`` (B.6)."""
+        init = InitTarget(0.0, 1 / sqrt(3 * self.in_size), "uniform")
+        out = Axis("out_idx", self.out_size)
+        weight = Param("weight", 0, (out, Axis("in_idx", self.in_size)), init)
+        return self.targets(weight, Param("bias", 1, (out,), init)) if self.bias else self.targets(weight)
+
+    def structure(self) -> dict[str, float]:
+        """Active local fields (B.5.1, linear layer)."""
+        return {
+            "bias_type": self.bias,
+            "norm_type": self.norm,
+            "shortcut_type": self.shortcut,
+            "output_size": self.out_size,
+            "input_size": self.in_size,
+            "activation_type": self.activation,
+            "activation_param": self.activation_param,
+            "dropout_rate": self.dropout,
+            "input_pooling_reshape_type": self.pooling,
+            "initialization_type": self.initialization,
+        }
+
+    def apply(
+        self, weights: Weights, x: Any, ctx: Context, *, training: bool = False, rng: torch.Generator | None = None
+    ) -> Tensor:
+        """Map ``[..., in] -> [..., out]`` (after pooling)."""
+        bias = weights["bias"] if self.bias else None
+        if isinstance(x, Projectable) and not isinstance(x, Tensor):
+            if self.norm or self.shortcut or self.activation or self.pooling:
+                raise TypeError("Linear takes factored features only without pooling, activation, norm and shortcut")
+            return dropout(x.project(weights["weight"], bias), self.dropout, training=training, rng=rng)
+        x = pool_input(x, self.pooling)
+        if x.shape[-1] != self.in_size:
+            raise ValueError(f"Linear wants {self.in_size} inputs on the last axis, got shape {tuple(x.shape)}")
+        hidden = activate(x, self.activation, self.activation_param)
+        if self.norm:
+            hidden = layer_norm(hidden)
+        y = dropout(F.linear(hidden, weights["weight"], bias), self.dropout, training=training, rng=rng)
+        return y + x if self.shortcut else y

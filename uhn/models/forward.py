@@ -1,0 +1,113 @@
+"""The one forward pass: ``run(spec, flat, inputs)`` for every model, whatever its weights came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from uhn.layers.base import Projectable
+from uhn.models.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a task hands to a model, made once and passed on unchanged to every layer.
+
+    Args:
+        x: ``[B, ...]`` data, ``[B, T]`` token ids, ``[nodes, F]`` features (dense or sparse), or, for a generated
+            hypernetwork, :class:`~uhn.descriptors.features.IndexFeatures` (or their dense ``[N, 2m]`` form).
+        edges: directed edges ``[2, E]``, source row and destination row.
+        edge_weight: ``[E]`` normalised adjacency values.
+        padding: ``[B, T]``, True at padding tokens.
+        tokens: ``[1, L, 2m']`` structure features of a generated hypernetwork.
+    """
+
+    x: Tensor | Projectable
+    edges: Tensor | None = None
+    edge_weight: Tensor | None = None
+    padding: Tensor | None = None
+    tokens: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Inputs:
+        """Return the same inputs with every tensor on ``device``."""
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{k: v.to(device) for k, v in moved.items() if isinstance(v, Tensor)})
+
+
+def unflatten(spec: ModelSpec, flat: Tensor) -> list[dict[str, Tensor]]:
+    """Cut flat weights ``[P]`` into one ``{component: tensor}`` per layer. Views, no copies.
+
+    Raises:
+        ValueError: if ``flat`` is not a vector of ``spec.num_params`` values.
+    """
+    if flat.dim() != 1 or flat.shape[0] != spec.num_params:
+        raise ValueError(f"{spec!r} wants flat weights of shape [{spec.num_params}], got {list(flat.shape)}")
+    parts: list[dict[str, Tensor]] = [{} for _ in spec.layers]
+    for slot in spec.layout:
+        parts[slot.layer][slot.param.name] = flat[slot.span].view(slot.shape)
+    return parts
+
+
+def run(
+    spec: ModelSpec,
+    flat: Tensor,
+    inputs: Inputs | Tensor,
+    *,
+    training: bool = False,
+    rng: torch.Generator | None = None,
+) -> Tensor:
+    """Apply the described model with flat weights ``[P]`` to ``inputs`` (a bare tensor is taken as ``x``).
+
+    Raises:
+        ValueError: if shapes do not fit, or a layer misses edges, padding or (in training, with dropout) ``rng``.
+    """
+    return run_parts(spec, unflatten(spec, flat), inputs, training=training, rng=rng)
+
+
+def run_parts(
+    spec: ModelSpec,
+    parts: Sequence[Mapping[str, Tensor]],
+    inputs: Inputs | Tensor,
+    *,
+    training: bool = False,
+    rng: torch.Generator | None = None,
+) -> Tensor:
+    """As :func:`run`, with one ``{component: tensor}`` per layer (the form in which a module holds its weights)."""
+    ctx = inputs if isinstance(inputs, Inputs) else Inputs(inputs)
+
+    def through(numbers: range, x: Any) -> Any:
+        for number in numbers:
+            x = spec.layers[number].apply(parts[number], x, ctx, training=training, rng=rng)
+        return x
+
+    wiring = two_branch if spec.wiring == "two_branch" else sequential
+    return wiring(len(spec.layers), through, ctx)
+
+
+Through = Callable[[range, Any], Any]
+
+STRUCTURE_LAYERS = 5
+"""Layers of the task-structure branch of a generated hypernetwork (Eq 34)."""
+
+
+def sequential(num_layers: int, through: Through, ctx: Inputs) -> Tensor:
+    """Layer after layer (Eq 25)."""
+    result: Tensor = through(range(num_layers), ctx.x)
+    return result
+
+
+def two_branch(num_layers: int, through: Through, ctx: Inputs) -> Tensor:
+    """A generated hypernetwork (Eq 32-34): structure branch on ``tokens``, index branch on ``x``, sum, readout.
+
+    Returns ``[N]``, one value per index row.
+    """
+    if ctx.tokens is None:
+        raise ValueError("a generated hypernetwork needs Inputs.tokens (structure features), got None")
+    structure = through(range(STRUCTURE_LAYERS), ctx.tokens)
+    index = through(range(STRUCTURE_LAYERS, num_layers - 1), ctx.x)
+    readout: Tensor = through(range(num_layers - 1, num_layers), index + structure)
+    return readout.squeeze(-1)

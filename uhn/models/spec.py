@@ -1,0 +1,175 @@
+"""A model is a description: :class:`ModelSpec`, from which everything about one scalar weight follows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from uhn import vocabulary as voc
+from uhn.layers.base import InitTarget, Layer, Param, layer_from_settings
+
+WIRINGS = ("sequential", "two_branch")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one component lives in the flat weight vector."""
+
+    name: str
+    layer: int
+    param: Param
+    offset: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the component's tensor."""
+        return self.param.shape
+
+    @property
+    def numel(self) -> int:
+        """Number of scalar weights."""
+        return self.param.numel
+
+    @property
+    def span(self) -> slice:
+        """Its place in the flat vector."""
+        return slice(self.offset, self.offset + self.numel)
+
+
+@dataclass(frozen=True)
+class WeightInfo:
+    """Everything known about one scalar weight, as :meth:`ModelSpec.explain` returns it."""
+
+    index: int
+    name: str
+    layer: int
+    layer_kind: str
+    component: str
+    position: tuple[int, ...]
+    descriptor: dict[str, int]
+    target: InitTarget
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A frozen description of a model (B.5.2): no weights, no tensors, no device.
+
+    Args:
+        family: name of the family, e.g. ``"cnn"``.
+        model_type: its code in the descriptor (Table 7).
+        layers: the layers in order.
+        fields: active global fields beside ``model_type`` and ``num_layers``, e.g. ``{"cnn_stage_num": 4}``.
+        task_type: task field (Table 9); 0 unless the model serves several tasks.
+        dataset_type: dataset field (Table 9).
+        wiring: ``"sequential"``, or ``"two_branch"`` for a generated hypernetwork.
+
+    Raises:
+        ValueError: for an unknown field, wiring or no layers.
+    """
+
+    family: str
+    model_type: voc.ModelType
+    layers: tuple[Layer, ...]
+    fields: tuple[tuple[str, int], ...] = ()
+    task_type: voc.TaskType = voc.TaskType.IMAGE
+    dataset_type: voc.DatasetType = voc.DatasetType.MNIST
+    wiring: str = "sequential"
+
+    def __post_init__(self) -> None:
+        pairs = self.fields.items() if isinstance(self.fields, Mapping) else self.fields
+        object.__setattr__(self, "fields", tuple(sorted((str(k), int(v)) for k, v in pairs)))
+        object.__setattr__(self, "layers", tuple(self.layers))
+        for name, kind in (("model_type", voc.ModelType), ("task_type", voc.TaskType), ("dataset_type", voc.DatasetType)):
+            try:
+                object.__setattr__(self, name, kind(getattr(self, name)))
+            except ValueError:
+                raise ValueError(f"ModelSpec.{name} must be a {kind.__name__}, got {getattr(self, name)!r}") from None
+        if not self.layers or not all(isinstance(layer, Layer) for layer in self.layers):
+            raise ValueError(f"ModelSpec.layers must hold at least one Layer, got {self.layers!r}")
+        if self.wiring not in WIRINGS:
+            raise ValueError(f"ModelSpec.wiring must be one of {', '.join(WIRINGS)}, got {self.wiring!r}")
+        if unknown := {k for k, _ in self.fields} - set(voc.GLOBAL_NAMES[4:]):
+            raise ValueError(f"ModelSpec.fields may hold {', '.join(voc.GLOBAL_NAMES[4:])}; got {', '.join(sorted(unknown))}")
+
+    @cached_property
+    def layout(self) -> tuple[Slot, ...]:
+        """Components in flat order: layer by layer, component by component, each row-major (Algorithm 1)."""
+        slots, offset = [], 0
+        for number, layer in enumerate(self.layers):
+            for param in layer.params():
+                slots.append(Slot(f"layers.{number}.{param.name}", number, param, offset))
+                offset += param.numel
+        return tuple(slots)
+
+    @cached_property
+    def num_params(self) -> int:
+        """Number of scalar weights, P."""
+        return sum(slot.numel for slot in self.layout)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the canonical JSON; the same on every machine and in every process."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; :meth:`from_json` is the inverse."""
+        return {
+            "family": self.family,
+            "model_type": int(self.model_type),
+            "task_type": int(self.task_type),
+            "dataset_type": int(self.dataset_type),
+            "fields": dict(self.fields),
+            "wiring": self.wiring,
+            "layers": [{"kind": layer.kind, **layer.settings()} for layer in self.layers],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ModelSpec:
+        """Rebuild a spec from :meth:`to_json`. Raises ``ValueError`` naming what is missing, unknown or wrong."""
+        wanted = {"family", "model_type", "task_type", "dataset_type", "fields", "wiring", "layers"}
+        if not isinstance(data, Mapping) or set(data) != wanted:
+            got = sorted(data) if isinstance(data, Mapping) else type(data).__name__
+            raise ValueError(f"a model spec has the keys {sorted(wanted)}, got {got}")
+        layers = []
+        for entry in data["layers"]:
+            settings = dict(entry)
+            layers.append(layer_from_settings(settings.pop("kind", ""), settings))
+        rest = {k: v for k, v in data.items() if k != "layers"}
+        return cls(layers=tuple(layers), **rest)
+
+    def slot_of(self, index: int) -> Slot:
+        """Return the component that holds flat position ``index``. Raises ``IndexError`` outside ``[0, P)``."""
+        if not 0 <= index < self.num_params:
+            raise IndexError(f"weight index must be in [0, {self.num_params}), got {index}")
+        return next(slot for slot in self.layout if index < slot.offset + slot.numel)
+
+    def explain(self, index: int) -> WeightInfo:
+        """Say what weight ``index`` is: its component, position, index descriptor (Table 6) and target."""
+        slot = self.slot_of(index)
+        rest, place = index - slot.offset, []
+        for axis in reversed(slot.param.axes):
+            rest, value = divmod(rest, axis.size)
+            place.append((axis.field, value))
+        descriptor = {name: voc.INDEX_FILLER for name in voc.INDEX_NAMES}
+        layer = self.layers[slot.layer]
+        descriptor |= {"layer_idx": slot.layer, "layer_type": int(layer.type_code), "param_type": slot.param.code}
+        descriptor |= dict(place)
+        inner, position = index - slot.offset, []
+        for size in reversed(slot.shape):
+            inner, value = divmod(inner, size)
+            position.append(value)
+        return WeightInfo(
+            index, slot.name, slot.layer, layer.kind, slot.param.name, tuple(reversed(position)), descriptor, slot.param.init
+        )
+
+    def with_task(self, task_type: voc.TaskType, dataset_type: voc.DatasetType) -> ModelSpec:
+        """Return the same model in the service of another task (Table 9)."""
+        data = self.to_json() | {"task_type": int(task_type), "dataset_type": int(dataset_type)}
+        return ModelSpec.from_json(data)
+
+    def __repr__(self) -> str:
+        return f"ModelSpec({self.family}, {len(self.layers)} layers, {self.num_params:,} weights)"
