@@ -1,0 +1,130 @@
+"""The coverage list: every table and figure of the paper, cell by cell, with what stands behind it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from uhn.reporting.book import Book, Evidence
+from uhn.reporting.catalogue import FIGURES, TITLES, FigureSpec, tables
+from uhn.reporting.columns import EMPTY, Measure
+from uhn.reporting.reductions import share
+from uhn.reporting.tables import Table, build
+
+MEANING = {
+    "paper budget": "the paper's generator, steps, rows, batch and seeds, on the real data",
+    "reduced": "less than that; the table's caption says what",
+    "subset": "on a part of the real data",
+    "stand-in": "on generated data of the same shape",
+    "not trained": "no better than guessing",
+    "diverged": "at least one seed diverged",
+    "incomplete": "some of the planned seeds have no result",
+    "rendered": "needs no run",
+    "not run": "planned, no result",
+    "not in this profile": "another profile runs it",
+    "not built": "no profile can produce it yet",
+    "out of scope": "a diagram",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One cell of the list."""
+
+    row: str
+    column: str
+    status: str
+    seeds: str = EMPTY
+    share: str = EMPTY
+    commit: str = EMPTY
+
+
+def status(evidence: Evidence, book: Book) -> str:
+    """The status words of one cell, joined by commas."""
+    if not evidence.runs:
+        return "not run" if evidence.missing else book.absence(evidence.source)
+    statistic = evidence.statistic
+    words = ["reduced"] if evidence.reductions else []
+    words += evidence.kinds
+    words += [
+        word for word, holds in (("not trained", not evidence.trained), ("diverged", statistic.diverged)) if holds
+    ]
+    if statistic.missing:
+        words.append("incomplete")
+    return ", ".join(words) or "paper budget"
+
+
+def commit(evidence: Evidence) -> str:
+    """Short commits of the runs, ``+`` where the tree had changes that were not committed."""
+    codes = (run["code"] for run in evidence.runs)
+    names = {f"{(code.get('commit') or 'unknown')[:8]}{'+' * bool(code.get('dirty'))}" for code in codes}
+    return ", ".join(sorted(names)) or EMPTY
+
+
+def line(row: str, column: str, evidence: Evidence, book: Book) -> Line:
+    """The entry of one cell."""
+    statistic = evidence.statistic
+    wanted = max((run.settings.get("paper", {}).get("seeds") or 0 for run in evidence.runs), default=0)
+    seeds = (
+        f"{statistic.n} of {statistic.total}" + (f" (paper {wanted})" if wanted else "") if statistic.total else EMPTY
+    )
+    shares = [s for run in evidence.runs if run.finished and (s := share(run)) is not None]
+    part = EMPTY if not shares else _percent(min(shares))
+    return Line(row, column, status(evidence, book), seeds, part, commit(evidence))
+
+
+def table_lines(table: Table, book: Book) -> list[Line]:
+    """The entries of one table; a table that needs no run has one."""
+    lines = []
+    for row, cells in zip(table.spec.rows, table.cells, strict=True):
+        for column, cell in zip(table.spec.columns, cells, strict=True):
+            if isinstance(column, Measure) and cell.evidence is not None:
+                lines.append(line(row.key, column.key, cell.evidence, book))
+    return lines or [Line("all", "all", "rendered")]
+
+
+def figure_lines(figure: FigureSpec, book: Book) -> list[Line]:
+    """The entries of one figure."""
+    if figure.status:
+        return [Line("all", "all", figure.status)]
+    return [line(source.experiment, source.method, book.evidence(source), book) for source in figure.sources]
+
+
+def to_markdown(book: Book) -> str:
+    """The whole list as Markdown: a summary, then each table and figure."""
+    declared = tables(book.methods)
+    parts: list[tuple[str, list[Line]]] = []
+    for number, title in TITLES.items():
+        spec = declared.get(f"table{number:02d}")
+        lines = table_lines(build(spec, book), book) if spec else [Line("all", "all", "not built")]
+        parts.append((f"Table {number}. {title}", lines))
+    parts += [(f"Figure {figure.number}. {figure.title}", figure_lines(figure, book)) for figure in FIGURES]
+    text = [
+        f"# Coverage: profile {book.profile}",
+        "",
+        "What stands behind each cell of the paper's tables and figures.",
+        "",
+    ]
+    text += ["| | Cells |", "| --- | --- |", *(f"| {title} | {_summary(lines)} |" for title, lines in parts), ""]
+    used = {word for _, lines in parts for entry in lines for word in entry.status.split(", ")}
+    text += [f"- *{word}*: {meaning}" for word, meaning in MEANING.items() if word in used]
+    text += ["- *Budget*: training steps as a share of the paper's; the smallest over the seeds.", ""]
+    for title, lines in parts:
+        text += [f"## {title}", ""]
+        if len(lines) == 1 and lines[0].row == "all":
+            text += [f"{lines[0].status.capitalize()}.", ""]
+            continue
+        text += ["| Row | Column | Status | Seeds | Budget | Commit |", "| --- | --- | --- | --- | ---: | --- |"]
+        text += [f"| {e.row} | {e.column} | {e.status} | {e.seeds} | {e.share} | {e.commit} |" for e in lines]
+        text.append("")
+    return "\n".join(text).rstrip("\n") + "\n"
+
+
+def _summary(lines: Iterable[Line]) -> str:
+    counts = Counter(entry.status for entry in lines)
+    return "; ".join(f"{count} {word}" for word, count in sorted(counts.items()))
+
+
+def _percent(part: float) -> str:
+    return "100 %" if part >= 1 else f"{100 * part:.2g} %"

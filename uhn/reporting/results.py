@@ -1,0 +1,138 @@
+"""Reading what runs left behind: ``metrics.json`` and ``history.csv``, checked before anything is computed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+STATUSES = ("finished", "diverged")
+METRICS = ("accuracy", "rmse")
+HISTORY = ("phase", "step", "epoch", "lr", "loss", "metric", "seconds")
+
+_WANTED: dict[str, tuple[type, ...]] = {
+    "schema": (int,),
+    "name": (str,),
+    "experiment": (str,),
+    "method": (str,),
+    "seed": (int,),
+    "status": (str,),
+    "metric": (str,),
+    "value": (float, int, type(None)),
+    "identity": (str,),
+    "settings": (dict,),
+    "settings_hash": (str,),
+    "data": (list,),
+    "parameters": (dict,),
+    "budget": (dict,),
+    "code": (dict,),
+    "hardware": (dict,),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's ``metrics.json``, validated; ``folder`` is where it lies."""
+
+    metrics: Mapping[str, Any]
+    folder: Path
+
+    def __getitem__(self, key: str) -> Any:
+        return self.metrics[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of an optional key."""
+        return self.metrics.get(key, default)
+
+    @property
+    def name(self) -> str:
+        """``<experiment>/<method>/seed-<seed>``."""
+        return str(self.metrics["name"])
+
+    @property
+    def finished(self) -> bool:
+        """False for a run that diverged."""
+        return bool(self.metrics["status"] == "finished")
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Its resolved settings."""
+        return self.metrics["settings"]  # type: ignore[no-any-return]
+
+
+def load_run(path: Path) -> Run:
+    """Read and check one ``metrics.json``.
+
+    Raises:
+        ValueError: saying which file, what was wanted and what was got.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not whole JSON ({error}); delete it and run again") from error
+    check_metrics(data, path)
+    return Run(data, path.parent)
+
+
+def check_metrics(data: Any, where: Path | str) -> None:
+    """Raise ``ValueError`` unless ``data`` is a metrics record of the known schema."""
+    if not isinstance(data, dict):
+        raise ValueError(f"{where}: a metrics file holds one JSON object, got {type(data).__name__}")
+    if missing := [key for key in _WANTED if key not in data]:
+        raise ValueError(f"{where}: missing {', '.join(missing)}")
+    for key, kinds in _WANTED.items():
+        if not isinstance(data[key], kinds) or isinstance(data[key], bool):
+            names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
+            raise ValueError(f"{where}: {key} must be {names}, got {data[key]!r}")
+    if data["schema"] != SCHEMA:
+        raise ValueError(f"{where}: schema must be {SCHEMA}, got {data['schema']}")
+    for key, choices in (("status", STATUSES), ("metric", METRICS)):
+        if data[key] not in choices:
+            raise ValueError(f"{where}: {key} must be one of {', '.join(choices)}, got {data[key]!r}")
+    value = data["value"]
+    if data["status"] == "finished" and not data.get("values") and (value is None or not math.isfinite(value)):
+        raise ValueError(f"{where}: a finished run has a finite value, got {value!r}")
+    if value is not None and data["metric"] == "accuracy" and not 0 <= value <= 1:
+        raise ValueError(f"{where}: an accuracy lies in [0, 1], got {value!r}")
+    if data["name"] != f"{data['experiment']}/{data['method']}/seed-{data['seed']}" and not data["name"].startswith(
+        "sweeps/"
+    ):
+        raise ValueError(f"{where}: name {data['name']!r} does not match its experiment, method and seed")
+
+
+def load_runs(results: Path, profile: str) -> dict[str, Run]:
+    """All finished runs under ``results/<profile>/runs``, by name, in order of name.
+
+    Raises:
+        ValueError: if the profile has no folder, or a metrics file is broken or stands under another name.
+    """
+    root = results / profile / "runs"
+    if not results.is_dir():
+        raise ValueError(f"no results folder {results}")
+    runs: dict[str, Run] = {}
+    for path in sorted(root.rglob("metrics.json")) if root.is_dir() else []:
+        run = load_run(path)
+        place = path.parent.relative_to(root).as_posix()
+        if run.name != place:
+            raise ValueError(f"{path}: holds the run {run.name!r}, but stands at {place!r}")
+        runs[run.name] = run
+    return runs
+
+
+def load_history(run: Run) -> list[dict[str, str]]:
+    """The rows of a run's ``history.csv`` (empty if it has none). Raises ``ValueError`` if columns are missing."""
+    path = run.folder / "history.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if missing := [name for name in HISTORY if name not in (reader.fieldnames or [])]:
+            raise ValueError(f"{path}: missing columns {', '.join(missing)}")
+        return list(reader)
