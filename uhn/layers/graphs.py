@@ -1,0 +1,184 @@
+"""What graph layers share: sparse products, edges, normalised adjacency. No layer, no PyTorch Geometric."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from uhn.layers.base import Context
+from uhn.layers.checks import indices_below
+from uhn.layers.functional import activate, dropout, layer_norm
+from uhn.vocabulary import Activation
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Where the entries of a sparse matrix stand, sorted by row and (for the transposed product) by column."""
+
+    shape: tuple[int, int]
+    rows: Tensor
+    columns: Tensor
+    by_row: tuple[Tensor, Tensor, Tensor]
+    by_column: tuple[Tensor, Tensor, Tensor]
+
+    @classmethod
+    def of(cls, rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> Pattern:
+        """Build it from the row and column of every entry, each ``[nnz]`` in any order."""
+        return cls(shape, rows, columns, _compress(rows, columns, shape[0]), _compress(columns, rows, shape[1]))
+
+
+def _compress(major: Tensor, minor: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (pointers ``[size + 1]``, minor index in order, order of the entries) of a compressed layout."""
+    order = torch.argsort(major, stable=True)
+    pointers = torch.zeros(size + 1, dtype=torch.int64, device=major.device)
+    pointers[1:] = torch.cumsum(torch.bincount(major, minlength=size), 0)
+    return pointers, minor[order], order
+
+
+def _times(compressed: tuple[Tensor, Tensor, Tensor], values: Tensor, dense: Tensor, rows: int) -> Tensor:
+    pointers, minor, order = compressed
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse (CSR|invariant)")
+        matrix = torch.sparse_csr_tensor(
+            pointers, minor, values[order], (rows, dense.shape[0]), check_invariants=False
+        )
+        return torch.sparse.mm(matrix, dense)
+
+
+class _SparseProduct(torch.autograd.Function):
+    """``matrix(values) @ dense``, with the transposed product in the backward pass instead of a dense matrix."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, dense: Tensor, pattern: Pattern) -> Tensor:
+        ctx.save_for_backward(values, dense)
+        ctx.pattern = pattern
+        return _times(pattern.by_row, values, dense, pattern.shape[0])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        (values, dense), pattern = ctx.saved_tensors, ctx.pattern
+        grad = grad.contiguous()
+        to_values = (grad[pattern.rows] * dense[pattern.columns]).sum(-1) if ctx.needs_input_grad[0] else None
+        to_dense = _times(pattern.by_column, values, grad, pattern.shape[1]) if ctx.needs_input_grad[1] else None
+        return to_values, to_dense, None
+
+
+def sparse_product(values: Float[Tensor, " nnz"], dense: Float[Tensor, "columns C"], pattern: Pattern) -> Tensor:
+    """Multiply a sparse matrix ``[rows, columns]`` with a dense one; the result is ``[rows, C]``, float32 or wider."""
+    dtype = torch.promote_types(torch.promote_types(values.dtype, dense.dtype), torch.float32)
+    with torch.autocast(dense.device.type, enabled=False):
+        product: Tensor = _SparseProduct.apply(  # type: ignore[no-untyped-call]
+            values.to(dtype), dense.to(dtype).contiguous(), pattern
+        )
+    return product
+
+
+_PATTERNS: MutableMapping[Tensor, Pattern] = WeakTensorKeyDictionary()  # a graph keeps its tensors: sort them once
+
+
+def _pattern_of_features(x: Tensor) -> Pattern:
+    """The pattern of a sparse feature matrix, sorted once for as long as ``x`` lives."""
+    known = _PATTERNS.get(x)
+    if known is None:
+        rows, columns = _coordinates(x)
+        known = _PATTERNS[x] = Pattern.of(rows, columns, (x.shape[0], x.shape[1]))
+    return known
+
+
+def _coordinates(x: Tensor) -> tuple[Tensor, Tensor]:
+    if x.layout == torch.sparse_csr:
+        pointers = x.crow_indices()
+        counts = pointers[1:] - pointers[:-1]
+        rows = torch.repeat_interleave(torch.arange(x.shape[0], device=x.device), counts)
+        return rows, x.col_indices().long()
+    indices = x._indices()
+    return indices[0], indices[1]
+
+
+def is_sparse(x: Tensor) -> bool:
+    """Whether ``x`` is a sparse matrix. Raises ``ValueError`` for a layout other than dense, CSR and COO."""
+    if x.layout not in (torch.strided, torch.sparse_csr, torch.sparse_coo):
+        raise ValueError(f"node features must be dense, sparse CSR or sparse COO, got {x.layout}")
+    return x.layout != torch.strided
+
+
+def project_features(
+    x: Tensor, weight: Tensor, *, dropout_rate: float, training: bool, rng: torch.Generator | None
+) -> Float[Tensor, "nodes out"]:
+    """Return ``dropout(x) @ weight.T`` for node features ``x`` ``[nodes, F]``, dense or sparse.
+
+    Sparse features stay sparse: dropout draws among the stored entries only (a dropped zero stays zero).
+    """
+    if not is_sparse(x):
+        return F.linear(dropout(x, dropout_rate, training=training, rng=rng), weight)
+    values = x.values() if x.layout == torch.sparse_csr else x._values()
+    values = dropout(values, dropout_rate, training=training, rng=rng)
+    return sparse_product(values, weight.t(), _pattern_of_features(x))
+
+
+def graph_input(x: Tensor, activation: Activation, param: float, norm: bool) -> Tensor:
+    """Activation, then LayerNorm of node features ``[nodes, F]``.
+
+    Raises:
+        ValueError: for sparse features with either: both belong to hidden layers.
+    """
+    if is_sparse(x):
+        if activation or norm:
+            raise ValueError("sparse node features are taken only by a layer without activation and norm")
+        return x
+    hidden = activate(x, activation, param)
+    return layer_norm(hidden) if norm else hidden
+
+
+def graph_edges(ctx: Context, nodes: int, who: str) -> Int[Tensor, "2 E"]:
+    """Return ``ctx.edges``. Raises ``ValueError`` if they are missing, not ``[2, E]`` or name an unknown node."""
+    edges = ctx.edges
+    if edges is None:
+        raise ValueError(f"{who} needs Inputs.edges (shape [2, E]), got None")
+    if edges.dim() != 2 or edges.shape[0] != 2:
+        raise ValueError(f"{who} wants Inputs.edges of shape [2, E], got {tuple(edges.shape)}")
+    indices_below(edges, nodes, "Inputs.edges")
+    return edges
+
+
+def with_self_loops(edges: Int[Tensor, "2 E"], nodes: int) -> Int[Tensor, "2 E_plus_nodes"]:
+    """Append one self-loop a node after the given edges."""
+    loops = torch.arange(nodes, dtype=edges.dtype, device=edges.device)
+    return torch.cat([edges, loops.expand(2, -1)], dim=1)
+
+
+def gcn_norm(
+    edges: Int[Tensor, "2 E"], nodes: int, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, " E_plus_nodes"]:
+    """Entries of ``D^-1/2 (A + I) D^-1/2`` (Eq 12): those of ``edges`` in order, then those of the self-loops.
+
+    The degree of a node counts its incoming edges and its self-loop. Computed in float64.
+
+    Raises:
+        ValueError: if an edge names a node outside ``[0, nodes)`` or is a self-loop (they are added here).
+    """
+    indices_below(edges, nodes, "edges")
+    if bool((edges[0] == edges[1]).any()):
+        raise ValueError("gcn_norm wants edges without self-loops (it adds one a node), got at least one")
+    source, destination = with_self_loops(edges, nodes)
+    scale = torch.bincount(destination, minlength=nodes).to(torch.float64).rsqrt()
+    return (scale[source] * scale[destination]).to(dtype)
+
+
+def adjacency(edges: Int[Tensor, "2 E"], nodes: int) -> Pattern:
+    """The pattern of the adjacency matrix with self-loops: row = destination, column = source (cached)."""
+    known = _PATTERNS.get(edges)
+    if known is None or known.shape != (nodes, nodes):
+        source, destination = with_self_loops(edges.long(), nodes)
+        known = _PATTERNS[edges] = Pattern.of(destination, source, (nodes, nodes))
+    return known

@@ -1,0 +1,108 @@
+"""The KAN layer with a learned knot grid (Eq 22-24)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log, sqrt
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, positive, register
+from uhn.layers.checks import activation_setting, last_axis
+from uhn.layers.functional import activate
+from uhn.vocabulary import Activation, Initialization, LayerType
+
+
+@register
+@dataclass(frozen=True)
+class KAN(Layer):
+    """``Y = phi(X) W_b^T + b_b + B(X) W_s'^T`` (Eq 22): a base map plus B-splines of the raw input.
+
+    Always computed in float32 or wider, whatever the run's precision.
+    """
+
+    kind = "kan"
+    type_code = LayerType.KAN
+
+    in_size: int
+    out_size: int
+    grid_size: int = 5
+    spline_order: int = 3
+    bias: bool = True
+    activation: Activation = Activation.NONE
+    activation_param: float = 0.0
+    initialization: Initialization = Initialization.DEFAULT
+
+    def __post_init__(self) -> None:
+        positive(self, "in_size", "out_size", "grid_size", "spline_order")
+        category(self, "initialization", Initialization)
+        activation_setting(self)
+
+    def params(self) -> tuple[Param, ...]:
+        """Base weight and bias, spline weight ``[out, in, G + k]``, scale, and the grid: lower bound, length, knots."""
+        out, into = Axis("out_idx", self.out_size), Axis("in_idx", self.in_size)
+        bases = Axis("grid_idx", self.grid_size + self.spline_order)
+        knots = Axis("grid_idx", self.grid_size + 2 * self.spline_order + 1)
+        like_linear = InitTarget(0.0, 1 / sqrt(3 * self.in_size), "uniform")
+        base_bias = (Param("base_bias", 1, (out,), InitTarget()),) if self.bias else ()
+        return self.targets(
+            Param("base_weight", 0, (out, into), like_linear),
+            *base_bias,
+            Param("spline_weight", 2, (out, into, bases), InitTarget(0.0, 0.1, "normal")),
+            Param("spline_scale", 3, (out, into), like_linear),
+            Param("grid_lower", 4, (into,), InitTarget(-1.0)),
+            Param("grid_length", 5, (into,), InitTarget(log(2.0))),
+            Param("grid_knots", 6, (into, knots), InitTarget()),
+        )
+
+    def structure(self) -> dict[str, float]:
+        """Active local fields (B.5.1, KAN layer)."""
+        return {
+            "bias_type": self.bias,
+            "output_size": self.out_size,
+            "input_size": self.in_size,
+            "activation_type": self.activation,
+            "activation_param": self.activation_param,
+            "grid_size": self.grid_size,
+            "spline_order": self.spline_order,
+            "initialization_type": self.initialization,
+        }
+
+    def apply(
+        self, weights: Weights, x: Any, ctx: Context, *, training: bool = False, rng: torch.Generator | None = None
+    ) -> Tensor:
+        """Map ``[B, in] -> [B, out]``."""
+        last_axis(self, x, self.in_size)
+        dtype = torch.promote_types(torch.promote_types(x.dtype, weights["base_weight"].dtype), torch.float32)
+        with torch.autocast(x.device.type, enabled=False):
+            x, w = x.to(dtype), {name: value.to(dtype) for name, value in weights.items()}
+            knots = knot_grid(w["grid_lower"], w["grid_length"], w["grid_knots"])
+            spline = bspline_basis(x, knots, self.spline_order).flatten(1)  # [B, in (G + k)], input-major
+            spline_weight = (w["spline_weight"] * w["spline_scale"][..., None]).flatten(1)
+            base = F.linear(activate(x, self.activation, self.activation_param), w["base_weight"], w.get("base_bias"))
+            return base + F.linear(spline, spline_weight)
+
+
+def knot_grid(lower: Float[Tensor, " in"], length: Float[Tensor, " in"], knots: Float[Tensor, "in K"]) -> Tensor:
+    """Increasing knots ``lower + exp(length) cumsum(softmax(knots))`` (Eq 24), shape ``[in, K]``."""
+    return lower[:, None] + length.exp()[:, None] * knots.softmax(-1).cumsum(-1)
+
+
+def bspline_basis(x: Float[Tensor, "B in"], knots: Float[Tensor, "in K"], order: int) -> Tensor:
+    """Cox-de Boor basis functions of ``order`` at ``x``, shape ``[B, in, K - 1 - order]``.
+
+    Knots that coincide (a softmax that underflows) have empty support and contribute nothing.
+    """
+    x = x[..., None]
+    basis = ((x >= knots[:, :-1]) & (x < knots[:, 1:])).to(x.dtype)
+    for k in range(1, order + 1):
+        gap = knots[:, k:] - knots[:, :-k]
+        inverse = torch.where(gap > 0, gap, 1.0).reciprocal()
+        rising = (x - knots[:, : -k - 1]) * inverse[:, :-1]
+        falling = (knots[:, k + 1 :] - x) * inverse[:, 1:]
+        basis = rising * basis[..., :-1] + falling * basis[..., 1:]
+    return basis

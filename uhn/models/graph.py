@@ -1,0 +1,77 @@
+"""Graph networks for node classification: GCN (Eq 27) and GAT (Eq 28)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final
+
+from uhn import vocabulary as voc
+from uhn.layers.gat import GAT
+from uhn.layers.gcn import GCN
+from uhn.models.spec import ModelSpec
+from uhn.vocabulary import Activation, DatasetType, HeadConcat, ModelType, TaskType
+
+GCN_CATEGORICAL: Final[Mapping[str, type[IntEnum]]] = {
+    "bias_type": voc.Bias,
+    "norm_type": voc.Norm,
+    "activation_type": voc.Activation,
+}
+"""Local fields whose declared range is their whole enumeration in the GCN family, used or not."""
+
+GAT_CATEGORICAL: Final[Mapping[str, type[IntEnum]]] = {
+    **GCN_CATEGORICAL,
+    "head_concat_type": voc.HeadConcat,
+}
+"""The same for the GAT family."""
+
+
+def gcn(
+    features: int,
+    classes: int,
+    *,
+    hidden: int = 64,
+    bias: bool = True,
+    norm: bool = False,
+    activation: Activation = Activation.LEAKY_RELU,
+    activation_param: float = 0.1,
+    dropout: float = 0.5,
+    dataset: DatasetType = DatasetType.CORA,
+    task: TaskType = TaskType.GRAPH,
+) -> ModelSpec:
+    """Two graph convolutions; dropout acts on the input of both, activation and norm on that of the second."""
+    first = GCN(features, hidden, bias=bias, dropout=dropout)
+    second = GCN(
+        hidden, classes, norm=norm, activation=activation, activation_param=activation_param, dropout=dropout
+    )
+    return ModelSpec("gcn", ModelType.GCN, (first, second), (), task, dataset)
+
+
+def gat(
+    features: int,
+    classes: int,
+    *,
+    hidden: int = 8,
+    heads: int = 8,
+    output_heads: int = 1,
+    bias: bool = True,
+    norm: bool = False,
+    activation: Activation = Activation.ELU,
+    activation_param: float = 1.0,
+    dropout: float = 0.6,
+    dataset: DatasetType = DatasetType.CORA,
+    task: TaskType = TaskType.GRAPH,
+) -> ModelSpec:
+    """Two graph attention layers: ``heads`` of width ``hidden`` concatenated, then ``output_heads`` averaged."""
+    first = GAT(features, hidden, heads, HeadConcat.CONCAT, bias=bias, dropout=dropout)
+    second = GAT(
+        heads * hidden,
+        classes,
+        output_heads,
+        HeadConcat.AVG,
+        norm=norm,
+        activation=activation,
+        activation_param=activation_param,
+        dropout=dropout,
+    )
+    return ModelSpec("gat", ModelType.GAT, (first, second), (), task, dataset)
