@@ -1,0 +1,38 @@
+# `make tables` regenerates every table, `make test` checks everything; both set themselves up in a fresh clone.
+
+PYTHON ?= python3
+VENV ?= .venv
+CORES ?= 1
+WORKERS ?= 2
+PROFILE ?= quick
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: tables test lint types unit install clean
+
+tables: $(STAMP)
+	@$(BIN)/snakemake tables --cores $(CORES) --config profile=$(PROFILE)
+
+test: lint types unit
+
+lint: $(STAMP)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet
+
+types: $(STAMP)
+	@$(BIN)/mypy
+
+unit: $(STAMP)
+	@$(BIN)/pytest -q -n $(WORKERS)
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) work logs .snakemake results/quick results/smoke

@@ -1,0 +1,46 @@
+"""Universal Hypernetworks: one generator of weights for any architecture.
+
+The public names are loaded when they are first used, so that ``import uhn`` does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from uhn.export import from_module as from_module
+    from uhn.export import state_dict as state_dict
+    from uhn.export import to_module as to_module
+    from uhn.models import zoo as zoo
+    from uhn.models.forward import Inputs as Inputs
+    from uhn.models.forward import run as run
+    from uhn.models.spec import ModelSpec as ModelSpec
+    from uhn.sources.direct import Direct as Direct
+    from uhn.sources.universal import UniversalHypernetwork as UniversalHypernetwork
+
+_HOMES = {
+    "ModelSpec": "uhn.models.spec",
+    "Inputs": "uhn.models.forward",
+    "run": "uhn.models.forward",
+    "zoo": "uhn.models",
+    "Direct": "uhn.sources.direct",
+    "UniversalHypernetwork": "uhn.sources.universal",
+    "to_module": "uhn.export",
+    "from_module": "uhn.export",
+    "state_dict": "uhn.export",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'uhn' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
