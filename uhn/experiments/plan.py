@@ -1,0 +1,172 @@
+"""The plan: which runs a profile's tables need, which of them share a job, and what they cost.
+
+A run is asked for by name. Two tables that need the same run ask for the same name, and it runs once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+
+from uhn.experiments.budget import FUNCTIONS, run_steps
+from uhn.experiments.config import Config, ConfigError
+from uhn.experiments.settings import Method, RunSettings
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: an experiment and, by method, the names of its runs (none if the profile leaves it out)."""
+
+    experiment: str
+    runs: dict[Method, tuple[str, ...]]
+
+    @property
+    def enabled(self) -> bool:
+        """Whether this profile runs it."""
+        return any(self.runs.values())
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its columns' methods and all its rows, run or not, in the paper's order."""
+
+    name: str
+    methods: tuple[Method, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Names of all runs the table rests on."""
+        return tuple(name for row in self.rows for names in row.runs.values() for name in names)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Measured seconds a step, by experiment and method; empty where nothing has run yet."""
+
+    seconds: dict[tuple[str, str], float]
+
+    @classmethod
+    def measured(cls, runs: Path, settings: Iterable[RunSettings]) -> Cost:
+        """Read wall times from the metrics of finished runs under ``runs``."""
+        found: dict[tuple[str, str], list[float]] = {}
+        for run in settings:
+            try:
+                metrics = json.loads((runs / run.name / "metrics.json").read_text(encoding="utf-8"))
+                steps = metrics["budget"]["init_steps"] + metrics["budget"]["train_steps"]
+                found.setdefault((run.experiment, run.method), []).append(metrics["wall_time_s"] / steps)
+            except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
+                continue
+        return cls({key: median(values) for key, values in found.items()})
+
+    def hours(self, runs: Iterable[RunSettings]) -> float | None:
+        """Return the hours of ``runs``, none if one of them has no measurement."""
+        total = 0.0
+        for run in runs:
+            seconds = self.seconds.get((run.experiment, run.method))
+            if seconds is None:
+                return None
+            total += seconds * run_steps(run)
+        return total / 3600
+
+
+class Plan:
+    """Runs, tables and jobs of one profile.
+
+    Args:
+        config: the checked settings.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.profile = config.profile_name
+
+    @cached_property
+    def tables(self) -> dict[str, Table]:
+        """All tables by name, those that the profile leaves out with empty rows."""
+        return {name: self._table(name) for name in self.config.tables}
+
+    def _table(self, name: str) -> Table:
+        entry, enabled = self.config.tables[name], self.config.rows(name)
+        rows = []
+        for experiment in entry.rows:
+            methods = [m for m in entry.methods if m in self.config.entry(experiment).methods]
+            seeds = self.config.seeds(experiment) if experiment in enabled else ()
+            rows.append(Row(experiment, {m: tuple(f"{experiment}/{m}/seed-{seed}" for seed in seeds) for m in methods}))
+        return Table(name, entry.methods, tuple(rows))
+
+    @cached_property
+    def runs(self) -> dict[str, RunSettings]:
+        """Settings of every run that some table needs, by name, each once."""
+        found: dict[str, RunSettings] = {}
+        for table in self.tables.values():
+            for row in table.rows:
+                for method, names in row.runs.items():
+                    for name, seed in zip(names, self.config.seeds(row.experiment), strict=False):
+                        if name not in found:
+                            found[name] = self.config.resolve(row.experiment, method, seed)
+        return found
+
+    def run(self, name: str) -> RunSettings:
+        """Return the settings of a run by name, whether or not a table of this profile needs it.
+
+        Raises:
+            ConfigError: if the name is not that of a possible run.
+        """
+        if name in self.runs:
+            return self.runs[name]
+        experiment, _, rest = name.partition("/")
+        method, _, seed = rest.partition("/seed-")
+        entry = self.config.entry(experiment)
+        if method not in entry.methods or not seed.isdigit():
+            methods = " or ".join(entry.methods)
+            raise ConfigError(f"no run {name!r}: wanted {experiment}/<{methods}>/seed-<number>")
+        return self.config.resolve(experiment, method, int(seed))
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The jobs: by job name, the runs it carries one after another.
+
+        A job never carries two seeds, so that one seed more is one job more and leaves the others alone.
+        """
+        grouping = self.config.profile.grouping
+        jobs: dict[str, list[str]] = {}
+        for name, run in self.runs.items():
+            shared = self.config.entry(run.experiment).job or run.experiment
+            key = {"run": name, "row": f"{run.experiment}/seed-{run.seed}", "job": f"{shared}/seed-{run.seed}"}[
+                grouping
+            ]
+            jobs.setdefault(key, []).append(name)
+        return {key: tuple(names) for key, names in jobs.items()}
+
+    def tables_of(self, run: str) -> tuple[str, ...]:
+        """Return the tables that rest on a run."""
+        return tuple(name for name, table in self.tables.items() if run in table.runs)
+
+    def datasets(self, names: Iterable[str] | None = None) -> tuple[str, ...]:
+        """Return the datasets that the runs ``names`` (all if none) read from files, in order of first need."""
+        runs = self.runs.values() if names is None else [self.run(name) for name in names]
+        found = {task.dataset: None for run in runs for task in run.tasks}
+        return tuple(name for name in found if name not in FUNCTIONS)
+
+
+def describe(plan: Plan, results: Path) -> str:
+    """Return the plan as text: by table the number of runs, their steps and, once measured, hours."""
+    cost = Cost.measured(results / "runs", plan.runs.values())
+    lines = [f"profile {plan.profile}", f"{'table':<12}{'runs':>8}{'steps':>16}{'hours':>10}"]
+
+    def line(label: str, runs: list[RunSettings]) -> str:
+        hours = cost.hours(runs)
+        told = "not measured" if hours is None else f"{hours:.2f}"
+        return f"{label:<12}{len(runs):>8}{sum(map(run_steps, runs)):>16,}  {told:>8}"
+
+    for name, table in plan.tables.items():
+        runs = [plan.runs[run] for run in table.runs]
+        lines.append(line(name, runs) if runs else f"{name:<12}{'not in this profile':>24}")
+    lines.append(line("all, once", list(plan.runs.values())))
+    lines.append(f"jobs: {len(plan.groups)}")
+    return "\n".join(lines)

@@ -1,0 +1,211 @@
+"""The settings of one run, fully resolved: what is trained, on what, by which source, for how long.
+
+Nothing here imports torch, so that the plan of thousands of runs is cheap to make.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Method = Literal["direct", "uhn", "ha", "chunked"]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+Count = Annotated[int, Field(ge=1)]
+"""At least one of something."""
+
+Steps = Annotated[int, Field(ge=0)]
+"""A number of steps, zero allowed."""
+
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""A learning rate or another positive, finite number."""
+
+
+class Settings(BaseModel):
+    """Frozen settings that know all their keys: an unknown key is an error, and a value keeps its type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+
+
+class TaskSettings(Settings):
+    """One task of a run.
+
+    Attributes:
+        dataset: name of the dataset.
+        model: name of the base model.
+        probability: how often a multi-task run draws it; the tasks of a run sum to 1.
+    """
+
+    dataset: str
+    model: str
+    probability: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class DataSettings(Settings):
+    """How much of the data a run sees.
+
+    Attributes:
+        train_rows: at most this many training rows, all if none.
+        test_rows: at most this many test rows, all if none.
+        stand_in: whether a subset or a synthetic stand-in may take the place of data that cannot be had.
+    """
+
+    train_rows: Count | None = None
+    test_rows: Count | None = None
+    stand_in: bool = False
+
+
+class GeneratorSettings(Settings):
+    """Size and encoding of the hypernetwork (section 4.1 of the paper).
+
+    Attributes:
+        hidden: width h of the index branch.
+        blocks: residual blocks B.
+        index_frequencies: frequencies m of the index encoding.
+        structure_frequencies: frequencies of the structure encoding.
+        structure: whether the task-structure encoder is there.
+        encoding: Gaussian Fourier features, positional encoding or the raw normalised index.
+        scale: standard deviation of the Fourier frequencies (positional: the highest frequency).
+    """
+
+    hidden: Count = 128
+    blocks: Steps = 2
+    index_frequencies: Count = 2048
+    structure_frequencies: Count = 32
+    structure: bool = False
+    encoding: Literal["gff", "positional", "raw"] = "gff"
+    scale: Rate = 100.0
+
+
+class InitSettings(Settings):
+    """The initialisation phase (Eq 4); without steps there is none.
+
+    Attributes:
+        steps: steps in all; recursion shares them among its levels.
+        lr: learning rate, needed if there are steps.
+        warmup: warm-up steps, per level.
+    """
+
+    steps: Steps = 0
+    lr: Rate | None = None
+    warmup: Steps = 0
+
+    @model_validator(mode="after")
+    def _rate(self) -> Self:
+        if self.steps and self.lr is None:
+            raise ValueError(f"lr: wanted a learning rate for {self.steps} steps, got none")
+        return self
+
+
+class TrainSettings(Settings):
+    """The training phase.
+
+    Attributes:
+        lr: highest learning rate.
+        epochs: budget in epochs, or
+        steps: budget in steps; exactly one of the two.
+        warmup: warm-up, in the budget's unit.
+        batch_size: rows a step; full-batch tasks (graphs, functions) ignore it.
+        clip: largest norm of the gradient, no clipping if none.
+    """
+
+    lr: Rate
+    epochs: Count | None = None
+    steps: Count | None = None
+    warmup: Steps = 5
+    batch_size: Count = 256
+    clip: Rate | None = None
+
+    @model_validator(mode="after")
+    def _budget(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError(f"wanted exactly one of epochs and steps, got epochs={self.epochs} and steps={self.steps}")
+        return self
+
+
+class ComputeSettings(Settings):
+    """Where a run computes. The number of threads can change the last bits, so it belongs to the identity.
+
+    Attributes:
+        device: auto takes a GPU if there is one.
+        threads: torch threads on a CPU.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Count = 2
+
+
+class PaperBudget(Settings):
+    """What the paper spent on the same row; for captions only, never part of a run's identity.
+
+    Attributes:
+        init_steps: steps of the initialisation phase.
+        train_steps_or_epochs: training budget, in
+        unit: epochs or steps.
+        train_steps: the same in steps, on the whole dataset.
+        batch_size: rows a step.
+        generator: the generator's size, none for direct training.
+        seeds: number of seeds.
+    """
+
+    init_steps: Steps
+    train_steps_or_epochs: Count
+    unit: Literal["epochs", "steps"]
+    train_steps: Count
+    batch_size: Count
+    generator: GeneratorSettings | None
+    seeds: Count
+
+
+class RunSettings(Settings):
+    """Everything that decides the result of one run.
+
+    Attributes:
+        name: ``<experiment>/<method>/seed-<seed>``.
+        experiment: its entry in params.yaml.
+        method: where the weights come from.
+        seed: seed of every random draw.
+        tasks: the task, or the tasks of a multi-task run.
+        model_set: name of a sampled family of models, if the run trains on one.
+        validate_split: train on the reduced split and score on the validation split (sweeps).
+        data: limits on the data.
+        generator: the hypernetwork; none for direct training.
+        depth: generated hypernetworks between the root and the model (K of section 4.5).
+        init: the initialisation phase.
+        train: the training phase.
+        precision: arithmetic of the generator's MLP and the base model.
+        compute: device and threads.
+        evaluate_every: epochs or steps between two evaluations on the validation split, none if none.
+        checkpoint_seconds: time between two progress files.
+        paper: the paper's budget.
+    """
+
+    name: str
+    experiment: str
+    method: Method
+    seed: int
+    tasks: Annotated[tuple[TaskSettings, ...], Field(min_length=1, strict=False)]
+    model_set: str | None = None
+    validate_split: bool = False
+    data: DataSettings = DataSettings()
+    generator: GeneratorSettings | None = None
+    depth: Steps = 0
+    init: InitSettings = InitSettings()
+    train: TrainSettings
+    precision: Precision = "fp32"
+    compute: ComputeSettings = ComputeSettings()
+    evaluate_every: Count | None = None
+    checkpoint_seconds: Rate = 60.0
+    paper: PaperBudget
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if (self.method == "uhn") == (self.generator is None):
+            got = "none" if self.generator is None else "one"
+            raise ValueError(f"generator: wanted {'one' if got == 'none' else 'none'} for {self.method}, got {got}")
+        if abs(sum(task.probability for task in self.tasks) - 1) > 1e-9:
+            raise ValueError(f"tasks: wanted probabilities that sum to 1, got {sum(t.probability for t in self.tasks)}")
+        if self.depth and self.method != "uhn":
+            raise ValueError(f"depth: wanted 0 for {self.method}, got {self.depth}")
+        return self
