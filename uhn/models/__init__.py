@@ -18,6 +18,7 @@ from uhn.models.spec import ModelSpec, Slot, WeightInfo
 from uhn.vocabulary import DatasetType, ModelType
 
 __all__ = [
+    "CATEGORICAL",
     "FAMILIES",
     "FORMULAS",
     "Family",
@@ -60,6 +61,12 @@ FAMILIES: Final[Mapping[str, Family]] = _families(
     Family("kan", ModelType.KAN, kan_family.kan, kan_family.CATEGORICAL),
     Family("hypernet", ModelType.RECURSIVE, hypernet.generated_uhn, hypernet.CATEGORICAL),
 )
+
+
+CATEGORICAL: Final[Mapping[str, Mapping[str, type[IntEnum]]]] = {
+    name: family.categorical for name, family in FAMILIES.items()
+}
+"""Family → the local fields that it declares over their whole enumeration (B.4)."""
 
 
 def categorical(family: str) -> Mapping[str, type[IntEnum]]:

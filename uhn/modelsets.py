@@ -1,0 +1,214 @@
+"""The sampled model families of the multi-model experiments (D.1): CNN depth, width, depth x width, Transformer.
+
+A set is a function of its seed: integers come from the raw 32-bit outputs of MT19937 as ``low + output mod range``,
+an architecture that was drawn before is rejected, and the order of first appearance is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from uhn.models.feedforward import cnn
+from uhn.models.spec import ModelSpec
+from uhn.models.transformer import transformer
+
+Architecture = tuple[int, ...]
+Draw = Callable[[int, int], int]
+"""``draw(low, high)``: a uniform integer with both ends included."""
+
+SCHEMA: Final = 1
+
+
+@dataclass(frozen=True)
+class SampledFamily:
+    """How one set is made.
+
+    Args:
+        seed: seed of the set (not of a run).
+        size: number of different architectures.
+        each: models in each of the seen, unseen and validation splits.
+        draw: one architecture from the stream.
+        build: the spec of an architecture.
+        corners: architectures whose union spans the sampling ranges, for declared descriptor ranges (B.4).
+    """
+
+    seed: int
+    size: int
+    each: int
+    draw: Callable[[Draw], Architecture]
+    build: Callable[[Architecture], ModelSpec]
+    corners: tuple[Architecture, ...]
+
+
+def _cnn_sampler(depths: tuple[int, int], widths: bool) -> Callable[[Draw], Architecture]:
+    def sample(draw: Draw) -> Architecture:
+        stages = tuple(draw(*depths) for _ in range(3))
+        steps = ((16, 4), (32, 8), (64, 16)) if widths else ((16, 0), (32, 0), (64, 0))
+        return stages + tuple(low + 4 * draw(0, last) for low, last in steps)
+
+    return sample
+
+
+def _build_cnn(architecture: Architecture) -> ModelSpec:
+    n1, n2, n3, stem, second, third = architecture
+    return cnn((1, n1, n2, n3), (stem, stem, second, third))
+
+
+def _sample_transformer(draw: Draw) -> Architecture:
+    encoders = draw(1, 4)
+    feedforward = tuple(draw(1, 3) for _ in range(encoders))
+    heads = draw(1, 8)
+    first, last = -(-32 // heads), 128 // heads
+    return (*feedforward, heads, heads * draw(first, last))
+
+
+def _build_transformer(architecture: Architecture) -> ModelSpec:
+    *feedforward, heads, size = architecture
+    return transformer(4, feedforward, heads=heads, size=size)
+
+
+_NARROW, _WIDE = (16, 32, 64), (32, 64, 128)
+
+SETS: Final[Mapping[str, SampledFamily]] = {
+    "cnn-depth": SampledFamily(
+        75381, 100, 20, _cnn_sampler((6, 10), False), _build_cnn, ((6, 6, 6, *_NARROW), (10, 10, 10, *_NARROW))
+    ),
+    "cnn-width": SampledFamily(
+        362, 500, 50, _cnn_sampler((6, 6), True), _build_cnn, ((6, 6, 6, *_NARROW), (6, 6, 6, *_WIDE))
+    ),
+    "cnn-depth-width": SampledFamily(
+        32460, 1000, 50, _cnn_sampler((6, 8), True), _build_cnn, ((6, 6, 6, *_NARROW), (8, 8, 8, *_WIDE))
+    ),
+    "transformer": SampledFamily(
+        57055, 1000, 50, _sample_transformer, _build_transformer, ((1, 1, 32), (3, 3, 3, 3, 8, 128))
+    ),
+}
+"""The sets by name. An architecture is (n1, n2, n3, w1, w2, w3), or (depth of each encoder ..., heads, size)."""
+
+
+@dataclass(frozen=True)
+class ModelSet:
+    """A set of architectures in order of first appearance, and how many draws it took."""
+
+    name: str
+    seed: int
+    trials: int
+    architectures: tuple[Architecture, ...]
+
+    def __post_init__(self) -> None:
+        family = set_family(self.name)
+        if len(set(self.architectures)) != len(self.architectures):
+            raise ValueError(f"model set {self.name!r} holds an architecture twice")
+        if len(self.architectures) < 3 * family.each:
+            raise ValueError(f"{self.name!r} wants at least {3 * family.each} models, got {len(self.architectures)}")
+
+    @cached_property
+    def specs(self) -> tuple[ModelSpec, ...]:
+        """One spec an architecture, in order."""
+        build = set_family(self.name).build
+        return tuple(build(architecture) for architecture in self.architectures)
+
+    @cached_property
+    def splits(self) -> dict[str, tuple[int, int]]:
+        """Half-open position ranges.
+
+        ``unseen`` (held out) are the last models; ``train`` are all others, of which ``seen`` (hold-in) are the first
+        and ``validation`` the last. When tuning, training leaves out validation: ``train_when_tuning``.
+        """
+        total, each = len(self.architectures), set_family(self.name).each
+        train = total - each
+        return {
+            "train": (0, train),
+            "seen": (0, each),
+            "unseen": (train, total),
+            "validation": (train - each, train),
+            "train_when_tuning": (0, train - each),
+        }
+
+    def split(self, name: str) -> tuple[ModelSpec, ...]:
+        """Return the specs of one of :attr:`splits`. Raises ``ValueError`` naming them if unknown."""
+        if name not in self.splits:
+            raise ValueError(f"unknown split {name!r}; known: {', '.join(self.splits)}")
+        return self.specs[slice(*self.splits[name])]
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over the hashes of the specs in order, and the splits."""
+        content = [[spec.hash for spec in self.specs], sorted(self.splits.items())]
+        return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; :meth:`from_json` is the inverse."""
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "seed": self.seed,
+            "trials": self.trials,
+            "architectures": [list(architecture) for architecture in self.architectures],
+            "parameters": [spec.num_params for spec in self.specs],
+            "splits": {name: list(span) for name, span in self.splits.items()},
+            "hash": self.hash,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ModelSet:
+        """Rebuild a set and check everything that is stored twice.
+
+        Raises:
+            ValueError: for missing or unknown keys, another schema, or if counts, splits or hash disagree.
+        """
+        wanted = {"schema", "name", "seed", "trials", "architectures", "parameters", "splits", "hash"}
+        if not isinstance(data, Mapping) or set(data) != wanted:
+            got = sorted(data) if isinstance(data, Mapping) else type(data).__name__
+            raise ValueError(f"a model set has the keys {sorted(wanted)}, got {got}")
+        if data["schema"] != SCHEMA:
+            raise ValueError(f"model set schema wanted {SCHEMA}, got {data['schema']!r}")
+        architectures = tuple(tuple(int(value) for value in entry) for entry in data["architectures"])
+        made = cls(str(data["name"]), int(data["seed"]), int(data["trials"]), architectures)
+        for key, value in made.to_json().items():
+            if data[key] != value:
+                raise ValueError(f"model set {made.name!r}: {key!r} does not fit its architectures")
+        return made
+
+
+def set_family(name: str) -> SampledFamily:
+    """Return how the set ``name`` is made. Raises ``ValueError`` naming the sets if unknown."""
+    if name not in SETS:
+        raise ValueError(f"unknown model set {name!r}; known: {', '.join(SETS)}")
+    return SETS[name]
+
+
+@cache
+def sample_set(name: str) -> ModelSet:
+    """Sample the paper's set ``name`` from its own seed."""
+    family = set_family(name)
+    stream = np.random.RandomState(family.seed)
+
+    def draw(low: int, high: int) -> int:
+        return low + int(stream.randint(0, 2**32, dtype=np.uint32)) % (high - low + 1)
+
+    found: dict[Architecture, None] = {}
+    trials = 0
+    while len(found) < family.size:
+        found.setdefault(family.draw(draw))
+        trials += 1
+    return ModelSet(name, family.seed, trials, tuple(found))
+
+
+def corner_specs(name: str) -> tuple[ModelSpec, ...]:
+    """Extreme members of the sampling ranges of a set; ``Ranges.declared`` of them covers every member (B.4)."""
+    family = set_family(name)
+    return tuple(family.build(architecture) for architecture in family.corners)
+
+
+def summary(specs: Sequence[ModelSpec]) -> dict[str, float]:
+    """Number of models, and mean, smallest and largest number of weights (Table 3)."""
+    counts = [spec.num_params for spec in specs]
+    return {"models": len(counts), "mean": sum(counts) / len(counts), "min": min(counts), "max": max(counts)}
