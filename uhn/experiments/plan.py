@@ -5,6 +5,7 @@ A run is asked for by name. Two tables that need the same run ask for the same n
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -153,6 +154,11 @@ class Plan:
         found = {task.dataset: None for run in runs for task in run.tasks}
         return tuple(name for name in found if name not in FUNCTIONS)
 
+    def may_be_missing(self, dataset: str) -> bool:
+        """Whether every run on ``dataset`` may use something else where it cannot be had."""
+        users = [run for run in self.runs.values() if dataset in [task.dataset for task in run.tasks]]
+        return all(run.data.stand_in for run in users)
+
 
 def describe(plan: Plan, results: Path) -> str:
     """Return the plan as text: by table the number of runs, their steps and, once measured, hours."""
@@ -170,3 +176,11 @@ def describe(plan: Plan, results: Path) -> str:
     lines.append(line("all, once", list(plan.runs.values())))
     lines.append(f"jobs: {len(plan.groups)}")
     return "\n".join(lines)
+
+
+def plan_hash(plan: Plan) -> str:
+    """Return a hash of everything the tables say about the plan: rows, columns, settings, the paper's budgets."""
+    tables = {name: [[row.experiment, row.runs] for row in table.rows] for name, table in plan.tables.items()}
+    runs = {name: run.model_dump(mode="json") for name, run in plan.runs.items()}
+    text = json.dumps([plan.profile, tables, runs], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

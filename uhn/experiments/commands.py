@@ -1,0 +1,123 @@
+"""``uhn run``, ``uhn plan`` and ``uhn accept``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from uhn.experiments.config import ConfigError, load_config
+from uhn.experiments.jobs import run_all
+from uhn.experiments.plan import Plan, describe
+
+Subparsers = argparse._SubParsersAction  # only its name is private
+
+
+def add_profile(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which settings and which results: every command of the pipeline has them."""
+    parser.add_argument("--profile", default="quick", help="profile of params.yaml (default: quick)")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="settings file (default: params.yaml)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="results folder (default: results)")
+
+
+def plan_of(args: argparse.Namespace) -> Plan:
+    """Return the plan that the options of :func:`add_profile` name. Raises ``ConfigError``."""
+    return Plan(load_config(args.params, args.profile))
+
+
+def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
+    """Add the commands; every one sets ``handler``: parsed arguments → exit code."""
+    run = subparsers.add_parser("run", help="train runs, or resume them, in one process")
+    run.add_argument("names", nargs="*", metavar="NAME", help="run, experiment/method or experiment")
+    run.add_argument("--job", help="all runs of a job of the plan")
+    run.add_argument("--work", type=Path, default=Path("work"), help="folder for progress files (default: work)")
+    run.add_argument("--data", type=Path, default=Path("data"), help="folder of the data (default: data)")
+    add_profile(run)
+    run.set_defaults(handler=run_runs)
+
+    plan = subparsers.add_parser("plan", help="say which runs the tables need, their steps and hours")
+    plan.add_argument("--names", action="store_true", help="print the names of the runs, job by job")
+    add_profile(plan)
+    plan.set_defaults(handler=show_plan)
+
+    accept = subparsers.add_parser("accept", help="let results stand that older code made")
+    accept.add_argument("names", nargs="+", metavar="NAME", help="run, experiment/method or experiment")
+    accept.add_argument("--why", required=True, help="why the change of the code does not matter to them")
+    add_profile(accept)
+    accept.set_defaults(handler=accept_runs)
+
+
+def names_of(plan: Plan, asked: list[str]) -> list[str]:
+    """Return the run names that ``asked`` (runs, experiment/method, experiment) stand for, each once.
+
+    Raises:
+        ConfigError: for a name that stands for nothing.
+    """
+    found: dict[str, None] = {}
+    for name in asked:
+        parts = name.split("/")
+        if len(parts) == 3:
+            found[plan.run(name).name] = None
+            continue
+        methods = plan.config.entry(parts[0]).methods
+        if len(parts) == 2 and parts[1] not in methods:
+            raise ConfigError(f"no run {name!r}: {parts[0]} has the methods {', '.join(methods)}")
+        for method in methods if len(parts) == 1 else parts[1:]:
+            found |= {f"{parts[0]}/{method}/seed-{seed}": None for seed in plan.config.seeds(parts[0])}
+    return list(found)
+
+
+def run_runs(args: argparse.Namespace) -> int:
+    """Train what was asked for."""
+    plan = plan_of(args)
+    if bool(args.job) == bool(args.names):
+        raise ConfigError("uhn run: wanted names of runs or --job, got " + ("both" if args.job else "neither"))
+    if args.job and args.job not in plan.groups:
+        raise ConfigError(f"no job {args.job!r}; there are {', '.join(plan.groups)}")
+    names = plan.groups[args.job] if args.job else names_of(plan, args.names)
+    runs = [plan.run(name) for name in names]
+
+    from uhn.experiments.execute import execute  # imports torch
+
+    results, work = args.results / plan.profile, args.work / plan.profile
+    run_all(
+        runs,
+        lambda run: execute(run, results=results, work=work, data_root=args.data),
+        results=results / "runs",
+        work=work,
+    )
+    return 0
+
+
+def show_plan(args: argparse.Namespace) -> int:
+    """Print the plan."""
+    plan = plan_of(args)
+    print(describe(plan, args.results / plan.profile))
+    if args.names:
+        for job, names in plan.groups.items():
+            print(job, *names, sep="\n  ")
+    return 0
+
+
+def accept_runs(args: argparse.Namespace) -> int:
+    """Write down, beside each run, that its result stands for the present code, and why."""
+    plan = plan_of(args)
+    names = names_of(plan, args.names)
+    if not args.why.strip():
+        raise ConfigError("--why: wanted a reason, got nothing")
+    folders = {name: args.results / plan.profile / "runs" / name for name in names}
+    for name, folder in folders.items():
+        if not (folder / "metrics.json").is_file():
+            raise ConfigError(f"{name}: wanted a finished run to accept, got no {folder / 'metrics.json'}")
+
+    from uhn.experiments.identity import source_digest
+
+    for name, folder in folders.items():
+        made_by = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["code"]["digest"]
+        note = {"run": name, "made_by": made_by, "digest": source_digest(plan.run(name)), "why": args.why.strip()}
+        temporary = folder / ".accepted.json"
+        temporary.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+        os.replace(temporary, folder / "accepted.json")
+        print(f"{name}: accepted")
+    return 0

@@ -1,0 +1,95 @@
+"""Jobs: several runs one after another in one process, with results per run as if each had its own.
+
+Finished files are kept a second time (as links) under ``work/`` until the whole job has ended. A workflow engine that
+removes the declared outputs of a failed or interrupted job then costs the unfinished run only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from uhn.experiments.settings import RunSettings
+
+RESULT_FILES = ("model.safetensors", "history.csv", "metrics.json")
+"""What a finished run leaves, the metrics last: whoever sees them sees the others."""
+
+
+@contextmanager
+def alone(work: Path, name: str) -> Iterator[None]:
+    """Hold the run's lock, so that two processes never train it at once; the system frees it if a process is killed."""
+    work.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(work / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{name}: waiting for another process that has it", flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def keep(results: Path, work: Path) -> None:
+    """Link the files of a finished run into ``work/finished``."""
+    kept = work / "finished"
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    for name in RESULT_FILES:
+        if (results / name).is_file():
+            _link(results / name, kept / name)
+
+
+def bring_back(results: Path, work: Path) -> bool:
+    """Put kept files of a finished run back where they are missing; return whether there were any."""
+    kept = work / "finished"
+    if (results / "metrics.json").exists() or not (kept / "metrics.json").exists():
+        return False
+    results.mkdir(parents=True, exist_ok=True)
+    for name in RESULT_FILES:
+        if (kept / name).is_file():
+            (results / name).unlink(missing_ok=True)
+            _link(kept / name, results / name)
+    return True
+
+
+def forget(work: Path) -> None:
+    """Remove what was kept, and the folder if nothing else is in it."""
+    shutil.rmtree(work / "finished", ignore_errors=True)
+    (work / "lock").unlink(missing_ok=True)
+    with suppress(OSError):
+        work.rmdir()
+
+
+def run_all(
+    runs: Iterable[RunSettings], execute: Callable[[RunSettings], object], *, results: Path, work: Path
+) -> None:
+    """Execute ``runs`` in order. ``execute`` skips a run that is finished with the same identity.
+
+    Args:
+        runs: settings of the runs.
+        execute: trains or resumes one run and writes its files.
+        results: folder with a folder per run name.
+        work: folder for progress files, likewise.
+    """
+    done = list(runs)
+    for run in done:
+        with alone(work / run.name, run.name):
+            bring_back(results / run.name, work / run.name)
+            execute(run)
+            keep(results / run.name, work / run.name)
+    for run in done:
+        forget(work / run.name)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)

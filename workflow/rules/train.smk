@@ -1,0 +1,68 @@
+# A job carries the runs that the plan puts together. The outputs are marked `update`, so that a job that has to add
+# one run finds the finished ones and leaves them alone; a run's progress file under work/ is no output of any rule.
+
+import re
+
+from uhn.experiments.identity import settings_hash, source_digest
+from uhn.experiments.jobs import RESULT_FILES
+
+
+def run_files(name):
+    return [f"{RESULTS}/runs/{name}/{file}" for file in RESULT_FILES]
+
+
+def identities(names):
+    # What must stay the same for a finished run to stand; under `mark`, code may change and the tables say so.
+    marks = PLAN.config.profile.code_changes == "mark"
+    runs = [PLAN.runs[name] for name in names]
+    return [settings_hash(run) if marks else f"{settings_hash(run)}:{source_digest(run)}" for run in runs]
+
+
+rule runs:
+    input:
+        [file for name in PLAN.runs for file in run_files(name)],
+
+
+if PLAN.config.profile.grouping == "run":
+
+    rule train:
+        input:
+            lambda w: [receipt(d) for d in PLAN.datasets([f"{w.experiment}/{w.method}/seed-{w.seed}"])],
+        output:
+            run_files("{experiment}/{method}/seed-{seed}"),
+        params:
+            identities=lambda w: identities([f"{w.experiment}/{w.method}/seed-{w.seed}"]),
+        threads: lambda w: PLAN.runs[f"{w.experiment}/{w.method}/seed-{w.seed}"].compute.threads
+        resources:
+            gpu=int(config.get("gpus", 0)),
+        log:
+            f"{LOGS}/{{experiment}}/{{method}}/seed-{{seed}}.log",
+        benchmark:
+            f"{LOGS}/{{experiment}}/{{method}}/seed-{{seed}}.benchmark.tsv"
+        shell:
+            f"python -m uhn run {{wildcards.experiment}}/{{wildcards.method}}/seed-{{wildcards.seed}} {OPTIONS} 2>&1 "
+            "| tee -i {log}"
+
+else:
+
+    for job, names in PLAN.groups.items():
+
+        rule:
+            name:
+                "train_" + re.sub(r"\W", "_", job)
+            input:
+                [receipt(dataset) for dataset in PLAN.datasets(names)],
+            output:
+                update([file for name in names for file in run_files(name)]),
+            params:
+                identities=identities(names),
+                job=job,
+            threads: max(PLAN.runs[name].compute.threads for name in names)
+            resources:
+                gpu=int(config.get("gpus", 0)),
+            log:
+                f"{LOGS}/{job}.log",
+            benchmark:
+                f"{LOGS}/{job}.benchmark.tsv"
+            shell:
+                f"python -m uhn run --job {{params.job}} {OPTIONS} 2>&1 | tee -i {{log}}"
