@@ -75,5 +75,6 @@ class GCN(Layer):
             raise ValueError(f"GCN wants Inputs.edge_weight of shape [{wanted}] (edges, then self-loops), got {got}")
         hidden = graph_input(x, self.activation, self.activation_param, self.norm)
         hidden = project_features(hidden, weights["weight"], dropout_rate=self.dropout, training=training, rng=rng)
-        y = sparse_product(ctx.edge_weight, hidden, adjacency(edges, nodes))
+        wide = torch.promote_types(hidden.dtype, torch.float32)
+        y = sparse_product(ctx.edge_weight.to(wide), hidden, adjacency(edges, nodes))
         return y + weights["bias"] if self.bias else y
