@@ -1,0 +1,77 @@
+"""``uhn data fetch | verify | list``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from uhn.data.fetch import entries, fetch, present, verify
+from uhn.data.pins import DataError
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Add the ``data`` command; every choice sets ``handler``: parsed arguments → exit code."""
+    parser = subparsers.add_parser("data", help="fetch, verify and list the datasets")
+    commands = parser.add_subparsers(dest="data_command", required=True, metavar="{fetch,verify,list}")
+    for name, handler, text in (
+        ("fetch", run_fetch, "fetch datasets (mirror in UHN_DATA_MIRROR first, then the official addresses)"),
+        ("verify", run_verify, "check the files on this machine against their pins"),
+        ("list", run_list, "list the datasets, their licences, and which are on this machine"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--root", type=Path, default=Path("data"), help="folder of the data (default: data)")
+        if name != "list":
+            command.add_argument("names", nargs="*", metavar="NAME", help="datasets (default: all)")
+        if name == "fetch":
+            command.add_argument(
+                "--allow-missing", action="store_true", help="exit 0 even if a dataset cannot be had (it is reported)"
+            )
+        command.set_defaults(handler=handler)
+    return parser
+
+
+def _names(args: argparse.Namespace) -> list[str] | None:
+    """The datasets asked for, or None (after a message) if one of them is unknown."""
+    unknown = [name for name in args.names if name not in entries()]
+    if unknown:
+        print(f"uhn data: unknown dataset {', '.join(unknown)}; known: {', '.join(entries())}", file=sys.stderr)
+        return None
+    return list(args.names) or list(entries())
+
+
+def run_fetch(args: argparse.Namespace) -> int:
+    """Fetch; 0 if everything is there afterwards, 1 if a dataset is not, 2 for a name that does not exist."""
+    names = _names(args)
+    if names is None:
+        return 2
+    failed = False
+    for name in names:
+        try:
+            fetch(name, args.root)
+            print(f"{name}: ok")
+        except (DataError, ValueError) as error:
+            failed = True
+            print(f"{name}: {error}", file=sys.stderr)
+    return int(failed and not args.allow_missing)
+
+
+def run_verify(args: argparse.Namespace) -> int:
+    """Verify; 0 if every file has its pin, 1 if one is missing or changed, 2 for a name that does not exist."""
+    names = _names(args)
+    if names is None:
+        return 2
+    bad = False
+    for name in names:
+        for path, state in verify(name, args.root).items():
+            bad |= state != "ok"
+            print(f"{state:8}{args.root / path}")
+    return int(bad)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """List; always 0."""
+    for entry in entries().values():
+        state = "here" if present(entry.name, args.root) else "not here"
+        print(f"{entry.name:12} {state:9} {entry.title}\n{'':23}licence: {entry.licence}\n{'':23}{entry.citation}")
+    return 0

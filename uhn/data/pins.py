@@ -1,0 +1,104 @@
+"""What a raw file must be: its pin, how it is checked, and what is raised when it differs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Status = Literal["ok", "missing", "changed"]
+
+CHUNK = 1 << 20
+"""Bytes handled at a time."""
+
+
+class DataError(RuntimeError):
+    """A dataset cannot be had, is damaged, or holds what it must not."""
+
+
+class PinError(DataError):
+    """Content does not have the SHA-256 (or MD5) that this project pins."""
+
+
+class UnavailableError(DataError):
+    """A dataset is not on this machine and no place has it; ``tried`` holds one line per place."""
+
+    def __init__(self, name: str, what: str, tried: list[str]) -> None:
+        self.dataset, self.what, self.tried = name, what, tuple(tried)
+        places = "".join(f"\n  - {line}" for line in tried) or "\n  - (no place is known)"
+        super().__init__(f"dataset {name!r}: {what} could not be had. Places tried:{places}")
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, list[str]]]:
+        return type(self), (self.dataset, self.what, list(self.tried))
+
+
+@dataclass(frozen=True)
+class File:
+    """One unpacked file of a dataset.
+
+    Args:
+        path: place below the data root, with forward slashes.
+        digest: hex digest of the content after unpacking.
+        size: exact number of bytes, or None where it is not known (then ``limit`` bounds it).
+        algorithm: ``"sha256"``; ``"md5"`` only where nothing but an official MD5 is known.
+        limit: upper bound in bytes for files of unknown size.
+    """
+
+    path: str
+    digest: str
+    size: int | None = None
+    algorithm: Literal["sha256", "md5"] = "sha256"
+    limit: int = 1 << 28
+
+    @property
+    def max_bytes(self) -> int:
+        """Most bytes that unpacking may write."""
+        return self.limit if self.size is None else self.size
+
+    def hasher(self) -> hashlib._Hash:
+        """Return a fresh hash object of the pinned kind."""
+        return hashlib.new(self.algorithm, usedforsecurity=False)
+
+    def digest_of(self, content: bytes) -> str:
+        """Return the digest of ``content``."""
+        digest = self.hasher()
+        digest.update(content)
+        return digest.hexdigest()
+
+    def check(self, digest: str, size: int, where: str) -> None:
+        """Raise :class:`PinError` unless content of ``size`` bytes with ``digest`` is this file."""
+        if self.size is not None and size != self.size:
+            raise PinError(f"{where}: wanted {self.size:,} bytes of {self.path}, got {size:,}")
+        if digest != self.digest:
+            raise PinError(f"{where}: wanted {self.algorithm} {self.digest} of {self.path}, got {digest}")
+
+
+def status(file: File, root: Path) -> Status:
+    """Say whether ``file`` lies below ``root`` and has its pin; reads the whole file."""
+    path = root / file.path
+    if not path.is_file():
+        return "missing"
+    if file.size is not None and path.stat().st_size != file.size:
+        return "changed"
+    digest = file.hasher()
+    with path.open("rb") as handle:
+        while chunk := handle.read(CHUNK):
+            digest.update(chunk)
+    return "ok" if digest.hexdigest() == file.digest else "changed"
+
+
+def read_verified(file: File, root: Path) -> bytes:
+    """Return the bytes of ``file`` below ``root`` after checking those very bytes against the pin.
+
+    Raises:
+        FileNotFoundError: if the file is not there.
+        PinError: if its content differs. A pickle must be loaded from the bytes returned here and from nothing else.
+    """
+    path = root / file.path
+    content = path.read_bytes()
+    try:
+        file.check(file.digest_of(content), len(content), str(path))
+    except PinError as error:
+        raise PinError(f"{error}; the file is damaged: delete it or run `uhn data fetch` to replace it") from None
+    return content
