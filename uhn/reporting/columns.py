@@ -10,7 +10,7 @@ from uhn.reporting import paper
 from uhn.reporting.book import Book, Evidence, Source
 from uhn.reporting.statistics import Statistic, printed
 
-EMPTY = "–"  # noqa: RUF001 - a typographic dash, as the paper prints it
+EMPTY = "–"
 
 
 @dataclass(frozen=True)

@@ -91,26 +91,33 @@ def figure_lines(figure: FigureSpec, book: Book) -> list[Line]:
     return [line(source.experiment, source.method, book.evidence(source), book) for source in figure.sources]
 
 
-def to_markdown(book: Book) -> str:
-    """The whole list as Markdown: a summary, then each table and figure."""
+def parts(book: Book) -> list[tuple[str, list[Line]]]:
+    """Every table and figure of the paper: its title and the entries of its cells."""
     declared = tables(book.methods)
-    parts: list[tuple[str, list[Line]]] = []
+    found: list[tuple[str, list[Line]]] = []
     for number, title in TITLES.items():
         spec = declared.get(f"table{number:02d}")
         lines = table_lines(build(spec, book), book) if spec else [Line("all", "all", "not built")]
-        parts.append((f"Table {number}. {title}", lines))
-    parts += [(f"Figure {figure.number}. {figure.title}", figure_lines(figure, book)) for figure in FIGURES]
-    text = [
-        f"# Coverage: profile {book.profile}",
-        "",
-        "What stands behind each cell of the paper's tables and figures.",
-        "",
-    ]
-    text += ["| | Cells |", "| --- | --- |", *(f"| {title} | {_summary(lines)} |" for title, lines in parts), ""]
-    used = {word for _, lines in parts for entry in lines for word in entry.status.split(", ")}
+        found.append((f"Table {number}. {title}", lines))
+    found += [(f"Figure {figure.number}. {figure.title}", figure_lines(figure, book)) for figure in FIGURES]
+    return found
+
+
+def summary(book: Book) -> list[tuple[str, str]]:
+    """Each title with how many of its cells have which status."""
+    return [(title, _counted(lines)) for title, lines in parts(book)]
+
+
+def to_markdown(book: Book) -> str:
+    """The whole list as Markdown: a summary, then each table and figure."""
+    everything = parts(book)
+    text = [f"# Coverage: profile {book.profile}", ""]
+    text += ["What stands behind each cell of the paper's tables and figures.", "", "| | Cells |", "| --- | --- |"]
+    text += [*(f"| {title} | {_counted(lines)} |" for title, lines in everything), ""]
+    used = {word for _, lines in everything for entry in lines for word in entry.status.split(", ")}
     text += [f"- *{word}*: {meaning}" for word, meaning in MEANING.items() if word in used]
     text += ["- *Budget*: training steps as a share of the paper's; the smallest over the seeds.", ""]
-    for title, lines in parts:
+    for title, lines in everything:
         text += [f"## {title}", ""]
         if len(lines) == 1 and lines[0].row == "all":
             text += [f"{lines[0].status.capitalize()}.", ""]
@@ -121,7 +128,7 @@ def to_markdown(book: Book) -> str:
     return "\n".join(text).rstrip("\n") + "\n"
 
 
-def _summary(lines: Iterable[Line]) -> str:
+def _counted(lines: Iterable[Line]) -> str:
     counts = Counter(entry.status for entry in lines)
     return "; ".join(f"{count} {word}" for word, count in sorted(counts.items()))
 

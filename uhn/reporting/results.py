@@ -62,7 +62,7 @@ class Run:
     @property
     def settings(self) -> Mapping[str, Any]:
         """Its resolved settings."""
-        return self.metrics["settings"]  # type: ignore[no-any-return]
+        return self.metrics["settings"]
 
 
 def load_run(path: Path) -> Run:
@@ -108,14 +108,12 @@ def check_metrics(data: Any, where: Path | str) -> None:
 
 
 def load_runs(results: Path, profile: str) -> dict[str, Run]:
-    """All finished runs under ``results/<profile>/runs``, by name, in order of name.
+    """All finished runs under ``results/<profile>/runs``, by name, in order of name; none if there is no such folder.
 
     Raises:
-        ValueError: if the profile has no folder, or a metrics file is broken or stands under another name.
+        ValueError: if a metrics file is broken or stands under another name.
     """
     root = results / profile / "runs"
-    if not results.is_dir():
-        raise ValueError(f"no results folder {results}")
     runs: dict[str, Run] = {}
     for path in sorted(root.rglob("metrics.json")) if root.is_dir() else []:
         run = load_run(path)

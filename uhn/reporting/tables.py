@@ -32,8 +32,8 @@ LEGEND = {
 }
 """Every mark and what it means, in the order of printing."""
 
-_TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "–": "--"}  # noqa: RUF001
-_TEX |= {char: f"\\{char}" for char in "&%$#_{}"} | {"×": r"$\times$", "→": r"$\rightarrow$", "≤": r"$\leq$"}  # noqa: RUF001
+_TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "–": "--"}
+_TEX |= {char: f"\\{char}" for char in "&%$#_{}"} | {"×": r"$\times$", "→": r"$\rightarrow$", "≤": r"$\leq$"}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import html.parser
+import re
+from pathlib import Path
+
+import pytest
+from reporting_synthetic import history, leave, metrics
+
+from uhn.reporting import coverage, curves, page
+from uhn.reporting.book import Book
+from uhn.reporting.results import load_runs
+from uhn.reporting.style import STYLE
+
+VOID = ("meta", "line", "circle", "br", "path")
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects ids, links and text, and fails where tags do not nest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for key, value in attrs:
+            self.attributes.append((key, value or ""))
+            if key == "id":
+                self.ids.append(value or "")
+            if key == "href":
+                self.links.append(value or "")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def read(text: str) -> Reader:
+    reader = Reader()
+    reader.feed(text)
+    assert reader.open == []
+    return reader
+
+
+def book(results: Path) -> Book:
+    return Book("quick", load_runs(results, "quick"))
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    leave(tmp_path, *[metrics(method=m, seed=s, kind="subset") for m in ("direct", "uhn") for s in (1, 2, 3)])
+    return leave(tmp_path, metrics("kan-jv", "uhn", 1, None), metrics("kan-jv", "direct", 1, 0.01))
+
+
+def test_every_link_stays_on_the_page_and_ends_somewhere(results: Path) -> None:
+    reader = read(page.to_html(book(results)))
+    assert len(reader.ids) == len(set(reader.ids))
+    assert reader.links and all(link.startswith("#") and link[1:] in reader.ids for link in reader.links)
+
+
+def test_the_page_needs_nothing_but_itself(results: Path) -> None:
+    text = page.to_html(book(results))
+    reader = read(text)
+    assert not reader.tags & {"script", "link", "img", "iframe", "object", "embed"}
+    assert not [a for a in reader.attributes if a[0] in ("src", "srcset", "data", "action") or a[0].startswith("on")]
+    assert not re.search(r"https?://|@import|url\(|@font-face", text)
+
+
+def test_a_cell_is_two_clicks_from_settings_data_code_and_curve(results: Path) -> None:
+    text = page.to_html(book(results))
+    cell = re.search(r'id="table01-mnist-mlp-uhn"[^>]*>.*?href="#([\w-]+)"', text)
+    assert cell
+    section = text.partition(f'<section id="{cell[1]}">')[2].partition("</section>")[0]
+    assert section.count("<details") == 3
+    assert "polyline" in section and "ffffffffffffffff" in section and "abcdef01" in section
+    assert "&quot;warmup&quot;: 5" in section and f"{2:064x}" in section
+    assert 'href="#table01"' in section
+
+
+def test_what_runs_say_is_escaped(tmp_path: Path) -> None:
+    record = metrics(seed=1)
+    evil = '<script>alert("x")</script>&'
+    record["data"][0]["detail"] = evil
+    record["hardware"]["processor"] = evil
+    record["settings"]["note"] = evil
+    record["code"]["commit"] = evil
+    leave(tmp_path, record)
+    text = page.to_html(book(tmp_path))
+    assert "<script" not in text and "&lt;script&gt;" in text
+    read(text)
+
+
+def test_a_diverged_run_and_an_empty_history_are_shown(results: Path) -> None:
+    leave(results, metrics("kan-jv", "uhn", 2, None), text=history(0).splitlines()[0] + "\n")
+    text = page.to_html(book(results))
+    assert "kan-jv/uhn/seed-1: diverged" in text
+    read(text)
+
+
+def test_a_page_without_runs_is_whole(tmp_path: Path) -> None:
+    assert "not run" in page.to_html(book(tmp_path))
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_text_and_curves_stand_out_from_white() -> None:
+    named = dict(re.findall(r"--(ink|soft|link|note): (#\w{6})", STYLE))
+    assert set(named) == {"ink", "soft", "link", "note"}
+    for colour in (*named.values(), *curves.COLOURS):
+        assert 1.05 / (luminance(colour) + 0.05) >= 4.5
+
+
+def test_ten_seeds_look_different() -> None:
+    assert len({(curves.colour(n), curves.dash(n)) for n in range(10)}) == 10
+
+
+def test_curves_are_thinned_by_means_and_skip_what_is_not_finite(tmp_path: Path) -> None:
+    assert curves.thinned([(float(i), float(i)) for i in range(1000)], 10)[0] == (49.5, 49.5)
+    lines = [
+        "phase,step,epoch,lr,loss,metric,seconds",
+        "train,0,0,1,2.0,,0",
+        "train,1,0,1,nan,,0",
+        "train,2,0,1,inf,,0",
+    ]
+    leave(tmp_path, metrics(seed=1), text="\n".join(lines) + "\n")
+    run = load_runs(tmp_path, "quick")["mnist-mlp/direct/seed-1"]
+    assert curves.history_curves([run], "train", "loss") == [curves.Curve("seed 1", ((0.0, 2.0),))]
+    assert curves.history_curves([run], "train", "metric") == []
+    assert curves.svg([], title="t", x_label="x", y_label="y") == ""
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (0, 23_500), (0.9, 0.97), (-3, 4), (5, 5)])
+def test_ticks_are_round_and_inside(low: float, high: float) -> None:
+    found = curves.ticks(low, high)
+    assert 1 <= len(found) <= 7
+    assert all(low - 1e-9 <= value <= high + 1e-9 for value in found)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-2.0, 1.0), (-30.0, 4.0), (-0.9, -0.2)])
+def test_logarithmic_ticks_are_one_two_five(low: float, high: float) -> None:
+    found = curves.log_ticks(low, high)
+    assert 1 <= len(found) <= 6
+    assert all(f"{10**value:.0e}"[0] in "125" and low <= value <= high for value in found)
+
+
+def test_coverage_lists_every_table_figure_and_cell(results: Path) -> None:
+    text = coverage.to_markdown(book(results))
+    for number in range(1, 29):
+        assert f"## Table {number}. " in text
+    for number in range(1, 6):
+        assert f"## Figure {number}. " in text
+    assert "| mnist-mlp | uhn | subset | 3 of 3 (paper 3) | 100 % | abcdef01 |" in text
+    assert "| kan-jv | uhn | reduced, diverged | 0 of 1 (paper 3) | – | abcdef01 |" in text
+    assert "| cora-gat | direct | not run | – | – | – |" in text
+    assert "Figure 1. Settings (diagram) | 1 out of scope |" in text
+
+
+def test_coverage_gives_the_budgets_share_and_changed_code(tmp_path: Path) -> None:
+    code = {"commit": "0123456789abcdef", "dirty": True, "digest": "d"}
+    leave(tmp_path, metrics(seed=1, full=False, code=code))
+    assert "| mnist-mlp | direct | reduced | 1 of 1 (paper 3) | 10 % | 01234567+ |" in coverage.to_markdown(
+        book(tmp_path)
+    )

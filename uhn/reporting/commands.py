@@ -1,0 +1,47 @@
+"""``uhn render`` and ``uhn explain``. Bad input is a ``ValueError``; the command line turns it into exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add both commands; each sets ``handler``, a function of the parsed arguments that returns the exit code."""
+    render = subparsers.add_parser("render", help="write tables, coverage.md and report.html from finished runs")
+    render.add_argument("names", nargs="+", metavar="NAME", help="table01, …, coverage, report, or all")
+    render.set_defaults(handler=_render)
+    explain = subparsers.add_parser("explain", help="the way from a table's cell to its runs, settings, data and code")
+    explain.add_argument("table", help="e.g. table01")
+    explain.add_argument("row", help="e.g. mnist-mlp")
+    explain.add_argument("column", help="e.g. uhn")
+    explain.set_defaults(handler=_explain)
+    for parser in (render, explain):
+        parser.add_argument("--profile", default="quick", help="default: quick")
+        parser.add_argument("--results", type=Path, default=Path("results"), help="default: results")
+        parser.add_argument(
+            "--params", type=Path, default=Path("params.yaml"), help="the settings that name the planned runs"
+        )
+        parser.add_argument("--no-plan", action="store_true", help="take what is found for everything there should be")
+
+
+def _book(arguments: argparse.Namespace) -> Any:
+    from uhn.reporting.render import open_book
+
+    return open_book(arguments.results, arguments.profile, None if arguments.no_plan else arguments.params)
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from uhn.reporting.render import render
+
+    for path in render(arguments.names, _book(arguments), arguments.results):
+        print(path)
+    return 0
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from uhn.reporting.explain import explain
+
+    print(explain(_book(arguments), arguments.table, arguments.row, arguments.column))
+    return 0

@@ -1,0 +1,80 @@
+"""The way from one cell of a table to everything behind it, as text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from uhn.reporting.book import Book
+from uhn.reporting.catalogue import tables
+from uhn.reporting.coverage import status
+from uhn.reporting.reductions import paper_steps
+from uhn.reporting.results import Run
+from uhn.reporting.tables import build, shown
+
+
+def explain(book: Book, table: str, row: str, column: str, *, root: Path | None = None) -> str:
+    """What stands in a cell, why, and where its runs, settings, data, code and curves are.
+
+    Args:
+        book: the runs.
+        table: e.g. ``table01``.
+        row: key of the row, e.g. ``mnist-mlp``.
+        column: key of the column, e.g. ``uhn``.
+        root: folder that paths are shown relative to.
+
+    Raises:
+        ValueError: for a table, row or column that does not exist, naming those that do.
+    """
+    declared = tables(book.methods)
+    if table not in declared:
+        raise ValueError(f"no table {table!r}; tables: {', '.join(declared)}")
+    built = build(declared[table], book)
+    cell = built.cell(row, column)
+    lines = [f"{table} / {row} / {column}: {shown(cell)}"]
+    evidence = cell.evidence
+    if evidence is None:
+        return "\n".join([*lines, "rests on no run"])
+    lines.append(f"status     {status(evidence, book)}")
+    lines += [f"reduced    {phrase}" for phrase in evidence.reductions]
+    lines += [f"missing    {name}" for name in evidence.missing]
+    for run in evidence.runs:
+        lines += ["", *_run(run, root)]
+    return "\n".join(lines)
+
+
+def _run(run: Run, root: Path | None) -> list[str]:
+    folder = run.folder.relative_to(root) if root and run.folder.is_relative_to(root) else run.folder
+    code, budget, steps = run["code"], run["budget"], paper_steps(run)
+    state = " (with changes that were not committed)" if code.get("dirty") else ""
+    of = f" of the paper's {steps:,}" if steps else ""
+    machine = ", ".join(f"{k} {v}" for k, v in run["hardware"].items())
+    lines = [
+        f"run        {run.name}",
+        f"result     {run['status']}, {run['metric']} {run['value']}",
+        f"steps      {budget.get('init_steps', 0):,} initialisation, {budget.get('train_steps', 0):,}{of} training",
+        f"identity   {run['identity']}",
+        f"settings   {run['settings_hash']}",
+        *(f"           {line}" for line in _settings(run)),
+    ]
+    for data in run["data"]:
+        lines.append(
+            f"data       {data.get('name')}: {data.get('kind')}, {data.get('detail')}, rows {data.get('rows')}"
+        )
+        lines.append(f"           sha256 {data.get('fingerprint')}")
+    lines.append(f"code       commit {code.get('commit')}{state}, digest {code.get('digest')}")
+    if run.get("taken_from"):
+        lines.append(f"taken from {run['taken_from']}")
+    lines.append(f"machine    {machine}")
+    lines.append(f"metrics    {folder / 'metrics.json'}")
+    if (run.folder / "history.csv").is_file():
+        lines.append(f"curve      {folder / 'history.csv'}")
+    if (run.folder / "model.safetensors").is_file():
+        lines.append(f"weights    {folder / 'model.safetensors'}")
+    return lines
+
+
+def _settings(run: Run) -> list[str]:
+    """Settings one group a line, without what the run's name says already."""
+    known = ("name", "experiment", "method", "seed")
+    return [f"{key}: {json.dumps(value)}" for key, value in sorted(run.settings.items()) if key not in known]

@@ -1,0 +1,101 @@
+"""``report.html``: one page that needs nothing but itself. A cell leads to its runs, a run to everything about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from uhn.reporting import coverage
+from uhn.reporting.book import Book, Evidence
+from uhn.reporting.catalogue import tables
+from uhn.reporting.columns import EMPTY, Cell
+from uhn.reporting.page_runs import anchor, group_section, told
+from uhn.reporting.style import STYLE
+from uhn.reporting.tables import Table, build
+
+
+def to_html(book: Book) -> str:
+    """The whole page as HTML5."""
+    built = [build(spec, book) for spec in tables(book.methods).values()]
+    groups: dict[str, Evidence] = {}
+    for table in built:
+        for cells in table.cells:
+            for cell in cells:
+                if cell.evidence is not None and cell.evidence.runs:
+                    groups.setdefault(cell.evidence.source.group, cell.evidence)
+    rests: dict[str, list[str]] = {}
+    for table in built:
+        names = {cell.evidence.source.group for cells in table.cells for cell in cells if cell.evidence}
+        for name in names:
+            rests.setdefault(name, []).append(table.spec.name)
+    title = f"uhn: results of profile {book.profile}"
+    parts = [
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
+        f'<h1 id="top">{escape(title)}</h1>',
+        '<p class="small">A number leads to the runs behind it; a run shows its settings, data, code and curve. '
+        "Hover over a number for its seeds.</p>",
+        _contents(built, groups),
+        *(_table(table) for table in built),
+        "<h2>Runs</h2>" if groups else "",
+        *(group_section(name, evidence, rests.get(name, [])) for name, evidence in groups.items()),
+        _coverage(book),
+        "</body></html>\n",
+    ]
+    return "".join(parts)
+
+
+def _contents(built: Iterable[Table], groups: Iterable[str]) -> str:
+    links = [f'<li><a href="#{t.spec.name}">Table {t.spec.number}</a></li>' for t in built]
+    links += ['<li><a href="#coverage">Coverage</a></li>']
+    runs = [f'<li><a href="#{anchor(group)}">{escape(group)}</a></li>' for group in groups]
+    return f"<nav><ul>{''.join(links)}</ul><details><summary>Runs</summary><ul>{''.join(runs)}</ul></details></nav>"
+
+
+def _table(table: Table) -> str:
+    spec = table.spec
+    heads = "".join(f'<th scope="col"{_side(c.numeric)}>{escape(c.head)}</th>' for c in spec.columns)
+    body = []
+    for row, cells in zip(spec.rows, table.cells, strict=True):
+        line = [
+            f'<td{_side(column.numeric)} id="{spec.name}-{escape(row.key)}-{column.key}" '
+            f'data-head="{escape(column.head)}"><div>{_cell(cell)}</div></td>'
+            for column, cell in zip(spec.columns, cells, strict=True)
+        ]
+        body.append(f"<tr>{''.join(line)}</tr>")
+    caption = "".join(f"<li>{escape(text)}</li>" for text in table.reduced[1:])
+    notes = [f"<li><b>{escape(word)}</b>: {escape(meaning)}</li>" for word, meaning in table.legend]
+    notes += [f"<li>{escape(note)}</li>" for note in spec.notes]
+    return (
+        f'<section id="{spec.name}"><h2>Table {spec.number}. {escape(spec.title)}</h2>'
+        + (f'<p class="small">{escape(table.reduced[0])}</p><ul class="caption">{caption}</ul>' if caption else "")
+        + f'<div class="scroll" tabindex="0"><table class="cards"><thead><tr>{heads}</tr></thead>'
+        + f'<tbody>{"".join(body)}</tbody></table></div><ul class="legend">{"".join(notes)}</ul></section>'
+    )
+
+
+def _side(numeric: bool) -> str:
+    return ' class="number"' if numeric else ""
+
+
+def _cell(cell: Cell) -> str:
+    marks = f'<span class="marks">{escape(", ".join(cell.marks))}</span>' if cell.marks else ""
+    if cell.evidence is None or not cell.evidence.runs:
+        quiet = cell.text in ("lost", "not run", "not built", "not in this profile", EMPTY)
+        return (f'<span class="absent">{escape(cell.text)}</span>' if quiet else escape(cell.text)) + marks
+    hover = "; ".join(told(run) for run in cell.evidence.runs)
+    if cell.evidence.reductions:
+        hover += ". Reduced: " + "; ".join(cell.evidence.reductions)
+    return f'<a href="#{anchor(cell.evidence.source.group)}" title="{escape(hover)}">{escape(cell.text)}</a>{marks}'
+
+
+def _coverage(book: Book) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(title)}</td><td>{escape(text)}</td></tr>" for title, text in coverage.summary(book)
+    )
+    return (
+        '<section id="coverage"><h2>Coverage</h2><p class="small">Every table and figure of the paper; '
+        "coverage.md lists each cell.</p>"
+        f'<div class="scroll" tabindex="0"><table><tbody>{rows}</tbody></table></div></section>'
+    )

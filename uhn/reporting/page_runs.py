@@ -1,0 +1,105 @@
+"""The part of the page about runs: a section for each group of seeds, an entry for each run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from uhn.reporting.book import Evidence
+from uhn.reporting.coverage import commit
+from uhn.reporting.curves import history_curves, legend, svg
+from uhn.reporting.reductions import paper_steps
+from uhn.reporting.results import Run
+
+
+def anchor(group: str) -> str:
+    """An element id for a group of runs or a run."""
+    return "runs-" + re.sub(r"[^A-Za-z0-9]+", "-", group)
+
+
+def told(run: Run) -> str:
+    """Seed and value of a run in a few characters."""
+    value = "diverged" if not run.finished else "several values" if run["value"] is None else f"{run['value']:.6g}"
+    return f"seed {run['seed']}: {value}"
+
+
+def group_section(name: str, evidence: Evidence, on: Sequence[str]) -> str:
+    """The section of the runs behind one or more cells; ``on`` names the tables that rest on them."""
+    runs = evidence.runs
+    seeds = legend([f"seed {run['seed']}" for run in runs])
+    where = ", ".join(f'<a href="#{table}">Table {int(table[5:])}</a>' for table in on)
+    facts = [
+        ("In", where),
+        ("Data", "<br>".join(sorted({_data(record) for run in runs for record in run["data"]}))),
+        ("Code", escape(commit(evidence)) + " " + _digests(runs)),
+        ("Reduced", escape("; ".join(evidence.reductions)) or "nothing"),
+        ("Missing", escape(", ".join(evidence.missing))),
+    ]
+    return (
+        f'<section id="{anchor(name)}"><h3>{escape(name)}</h3>{_facts(facts)}'
+        f'<div class="curves">{_curves(name, runs)}</div>{seeds}'
+        f'{"".join(_run(run) for run in runs)}<p class="top small"><a href="#top">To the top</a></p></section>'
+    )
+
+
+def _curves(name: str, runs: tuple[Run, ...]) -> str:
+    metric = str(runs[0]["metric"])
+    plots = (
+        ("init", "loss", "Initialisation loss", True),
+        ("train", "loss", "Training loss", True),
+        ("train", "metric", "Accuracy while training" if metric == "accuracy" else "RMSE while training", False),
+    )
+    figures = []
+    for phase, column, title, log in plots:
+        label = metric if column == "metric" else column
+        curves = history_curves(runs, phase, column)
+        if picture := svg(curves, title=f"{title}, {name}", x_label="step", y_label=label, log=log):
+            figures.append(f"<figure>{picture}<figcaption>{title}</figcaption></figure>")
+    return "".join(figures)
+
+
+def _run(run: Run) -> str:
+    value = told(run).partition(": ")[2]
+    budget, steps = run["budget"], paper_steps(run)
+    counts = run["parameters"]
+    hardware = ", ".join(f"{key} {value}" for key, value in run["hardware"].items())
+    facts = [
+        ("Result", escape(f"{run['status']}, {run['metric']} {told(run).partition(': ')[2]}")),
+        ("Steps", f"{budget.get('init_steps', 0):,} + {budget.get('train_steps', 0):,}" + _paper(steps)),
+        ("Parameters", f"target {counts['target']:,}; trainable {counts['trainable']:,}; frozen {counts['frozen']:,}"),
+        ("Identity", f"<code>{escape(run['identity'])}</code>"),
+        ("Settings", f"<code>{escape(run['settings_hash'])}</code>"),
+        ("Code", f"commit <code>{escape(str(run['code'].get('commit')))}</code>, {_digests((run,))}"),
+        ("Taken from", escape(str(run.get("taken_from") or ""))),
+        ("Machine", escape(hardware)),
+        ("Software", escape(", ".join(f"{key} {value}" for key, value in run.get("software", {}).items()))),
+        ("Time", f"{run['wall_time_s']:,.1f} s" if run.get("wall_time_s") is not None else ""),
+        ("Resumed", str(run.get("resumed", 0))),
+    ]
+    settings = escape(json.dumps(run.settings, indent=2, sort_keys=True))
+    return (
+        f'<details id="{anchor(run.name)}"><summary>{escape(run.name)}: {escape(value)}</summary>'
+        f"{_facts(facts)}<pre>{settings}</pre></details>"
+    )
+
+
+def _paper(steps: int | None) -> str:
+    return f" (paper's training: {steps:,})" if steps else ""
+
+
+def _data(record: dict[str, object]) -> str:
+    rows = record.get("rows")
+    sizes = ", ".join(f"{split} {count:,}" for split, count in rows.items()) if isinstance(rows, dict) else ""
+    text = f"{record.get('name')} ({record.get('kind')}: {record.get('detail')}; {sizes})"
+    return f"{escape(text)} <code>{escape(str(record.get('fingerprint'))[:16])}</code>"
+
+
+def _digests(runs: Iterable[Run]) -> str:
+    digests = sorted({str(run["code"].get("digest"))[:16] for run in runs})
+    return "digest " + ", ".join(f"<code>{escape(digest)}</code>" for digest in digests)
+
+
+def _facts(facts: Iterable[tuple[str, str]]) -> str:
+    return "<dl>" + "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts if value) + "</dl>"
