@@ -118,6 +118,7 @@ class Projectable(Protocol):
         ...
 
 
+@runtime_checkable
 class Context(Protocol):
     """What a layer may read beside its input; a layer raises if what it needs is missing."""
 
@@ -156,7 +157,7 @@ class Layer(ABC):
         """Declare the components in flat order."""
 
     @abstractmethod
-    def structure(self) -> dict[str, float]:
+    def structure(self) -> dict[str, int | float]:
         """Active local structure fields (Table 8) but ``layer_idx`` and ``layer_type``."""
 
     @abstractmethod

@@ -1,0 +1,61 @@
+"""For all tests: shapes and types are checked at run time, torch computes on one thread, globals stay clean."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from jaxtyping import install_import_hook
+
+# Only the rooms that handle tensors; it has to stand before the first import of uhn.
+ROOMS = ("layers", "models", "descriptors", "sources", "training", "export", "randomness")
+install_import_hook([f"uhn.{room}" for room in ROOMS], "shape_checks.check")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+torch.set_num_threads(1)
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+def _globals() -> dict[str, object]:
+    """What a test may not change for those that follow it."""
+    return {
+        "default dtype": torch.get_default_dtype(),
+        "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "matmul precision": torch.get_float32_matmul_precision(),
+        "cudnn.deterministic": torch.backends.cudnn.deterministic,
+        "gradients": torch.is_grad_enabled(),
+        "working folder": os.getcwd(),
+    }
+
+
+@pytest.fixture(autouse=True)
+def clean_globals() -> Iterator[None]:
+    """Fail a test that leaves torch's globals changed; put the global generators back where they were."""
+    before, torch_state, numpy_state = _globals(), torch.random.get_rng_state(), np.random.get_state()
+    yield
+    torch.random.set_rng_state(torch_state)
+    np.random.set_state(numpy_state)
+    after = _globals()
+    torch.set_default_dtype(before["default dtype"])
+    torch.set_num_threads(before["threads"])
+    torch.use_deterministic_algorithms(before["deterministic"])
+    torch.set_float32_matmul_precision(before["matmul precision"])
+    torch.backends.cudnn.deterministic = before["cudnn.deterministic"]
+    torch.set_grad_enabled(before["gradients"])
+    os.chdir(before["working folder"])
+    changed = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
+    assert not changed, f"the test left globals changed (before, after): {changed}"
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
