@@ -208,7 +208,7 @@ def corner_specs(name: str) -> tuple[ModelSpec, ...]:
     return tuple(family.build(architecture) for architecture in family.corners)
 
 
-def summary(specs: Sequence[ModelSpec]) -> dict[str, float]:
+def summary(specs: Sequence[ModelSpec]) -> dict[str, int | float]:
     """Number of models, and mean, smallest and largest number of weights (Table 3)."""
     counts = [spec.num_params for spec in specs]
     return {"models": len(counts), "mean": sum(counts) / len(counts), "min": min(counts), "max": max(counts)}

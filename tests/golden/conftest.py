@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PROPERTY = "golden values"
+from golden_compare import PROPERTY
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

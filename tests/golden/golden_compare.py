@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+PROPERTY = "golden values"
+"""Under which name a test reports how many values it compared."""
+
 
 class Compared:
     """Counts the values that one file had compared."""
@@ -31,7 +34,7 @@ class Compared:
         excess = np.abs(a - b) - rtol * np.abs(b) - atol
         worst = int(np.argmax(excess)) if excess.size else 0
         assert np.isfinite(a).all() and (excess <= 0).all(), (
-            f"{what}: at flat position {worst} wanted {b.flat[worst]!r}, got {a.flat[worst]!r} (rtol {rtol}, atol {atol})"
+            f"{what}: at flat position {worst} wanted {b.flat[worst]!r}, got {a.flat[worst]!r} ({rtol=}, {atol=})"
         )
 
     def digest(self, array: np.ndarray, wanted: str, what: str, dtype: str = "<f4") -> None:

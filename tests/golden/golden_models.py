@@ -246,6 +246,6 @@ def check_gradient(
 def check_init_loss(spec: ModelSpec, reader: Reader, compared: Compared, flat: np.ndarray) -> None:
     matching = need("uhn.training.matching", "the initialisation phase's loss")
     for dtype, bits, rtol in ((torch.float64, "float64", FLOAT64), (torch.float32, "float32", 1e-4)):
-        loss = matching.matching_loss(torch.from_numpy(flat).to(dtype), spec.layout)
+        loss = matching.matching_loss(torch.from_numpy(flat).to(dtype), spec)
         compared.close(loss, reader[bits], f"init_loss {bits}", rtol=rtol)
     reader.finish()

@@ -138,8 +138,10 @@ def check_formulas(reader: Reader, compared: Compared) -> None:
 
 def validation_rows(name: str) -> Any:
     """Row numbers of the 200-row validation part of a function's training rows."""
-    splits = need("uhn.data.splits", "the validation split")
-    return splits.validation_rows(DatasetType[name.upper()], 1000, 200)
+    splits = need("uhn.tasks.splits", "the validation split")
+    held = splits.split_rows(1000, DatasetType[name.upper()])[1]
+    assert len(held) == 200, f"{name}: wanted 200 validation rows, got {len(held)}"
+    return held.tolist()
 
 
 def check_tokenizer(reader: Reader, compared: Compared) -> None:

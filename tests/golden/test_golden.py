@@ -11,8 +11,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import PROPERTY
-from golden_compare import Compared, Reader
+from golden_compare import PROPERTY, Compared, Reader
 from golden_generators import check_generator
 from golden_models import check_model
 from golden_tables import check_formulas, check_model_set, check_ranges, check_schedules, check_tokenizer

@@ -59,7 +59,7 @@ class Attention(Layer):
             return self.targets(*weights, last[0])
         return self.targets(*weights, *biases, *last)
 
-    def structure(self) -> dict[str, float]:
+    def structure(self) -> dict[str, int | float]:
         """Active local fields (B.5.1, MHA layer)."""
         return {
             "bias_type": self.bias,

@@ -67,7 +67,7 @@ class Conv(Layer):
         weight = Param("weight", 0, (out, Axis("in_idx", self.in_size), *kernel), init)
         return self.targets(weight, Param("bias", 1, (out,), init)) if self.bias else self.targets(weight)
 
-    def structure(self) -> dict[str, float]:
+    def structure(self) -> dict[str, int | float]:
         """Active local fields (B.5.1, convolution layer)."""
         return {
             "bias_type": self.bias,

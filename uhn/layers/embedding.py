@@ -42,7 +42,7 @@ class Embedding(Layer):
         position = Param("position", 1, (Axis("sequence_idx", self.max_length), channel), InitTarget(), shape)
         return self.targets(token, position)
 
-    def structure(self) -> dict[str, float]:
+    def structure(self) -> dict[str, int | float]:
         """Active local fields (B.5.1, embedding layer)."""
         return {
             "output_size": self.out_size,

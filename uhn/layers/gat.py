@@ -63,7 +63,7 @@ class GAT(Layer):
         vectors = (Param("att_src", 2, (out,), vector, shape), Param("att_dst", 3, (out,), vector, shape))
         return self.targets(weight, *bias, *vectors)
 
-    def structure(self) -> dict[str, float]:
+    def structure(self) -> dict[str, int | float]:
         """Active local fields (B.5.1, GAT layer)."""
         return {
             "bias_type": self.bias,

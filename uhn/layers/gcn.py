@@ -49,7 +49,7 @@ class GCN(Layer):
         weight = Param("weight", 0, (out, Axis("in_idx", self.in_size)), init)
         return self.targets(weight, Param("bias", 1, (out,), InitTarget())) if self.bias else self.targets(weight)
 
-    def structure(self) -> dict[str, float]:
+    def structure(self) -> dict[str, int | float]:
         """Active local fields (B.5.1, GCN layer)."""
         return {
             "bias_type": self.bias,

@@ -59,7 +59,7 @@ class KAN(Layer):
             Param("grid_knots", 6, (into, knots), InitTarget()),
         )
 
-    def structure(self) -> dict[str, float]:
+    def structure(self) -> dict[str, int | float]:
         """Active local fields (B.5.1, KAN layer)."""
         return {
             "bias_type": self.bias,

@@ -54,7 +54,7 @@ class Linear(Layer):
         weight = Param("weight", 0, (out, Axis("in_idx", self.in_size)), init)
         return self.targets(weight, Param("bias", 1, (out,), init)) if self.bias else self.targets(weight)
 
-    def structure(self) -> dict[str, float]:
+    def structure(self) -> dict[str, int | float]:
         """Active local fields (B.5.1, linear layer)."""
         return {
             "bias_type": self.bias,
