@@ -59,12 +59,15 @@ def bring_back(results: Path, work: Path) -> bool:
     return True
 
 
-def forget(work: Path) -> None:
-    """Remove what was kept, and the folder if nothing else is in it."""
-    shutil.rmtree(work / "finished", ignore_errors=True)
-    (work / "lock").unlink(missing_ok=True)
+def forget(work: Path, name: str) -> None:
+    """Remove what was kept of a run, and the folders that are empty then."""
+    folder = work / name
+    shutil.rmtree(folder / "finished", ignore_errors=True)
+    (folder / "lock").unlink(missing_ok=True)
     with suppress(OSError):
-        work.rmdir()
+        while folder != work:
+            folder.rmdir()
+            folder = folder.parent
 
 
 def run_all(
@@ -85,7 +88,7 @@ def run_all(
             execute(run)
             keep(results / run.name, work / run.name)
     for run in done:
-        forget(work / run.name)
+        forget(work, run.name)
 
 
 def _link(source: Path, target: Path) -> None:

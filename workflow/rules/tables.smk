@@ -27,4 +27,4 @@ rule render:
     log:
         f"{LOGS}/render.log",
     shell:
-        f"python -m uhn render all {OPTIONS} > {{log}} 2>&1"
+        f"python -m uhn render all {OPTIONS} 2>&1 | tee -i {{log}}"

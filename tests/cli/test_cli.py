@@ -1,0 +1,108 @@
+"""The command line: exit codes and one clear line for bad input."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import uhn
+from uhn.cli import main
+
+
+@pytest.fixture
+def params(repository: Path) -> str:
+    return str(repository / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "mnist-mpl/uhn/seed-1"], "did you mean mnist-mlp"),
+        (["run", "mnist-mlp/huhn"], "mnist-mlp has the methods direct, uhn"),
+        (["run", "mnist-mlp/uhn/seed-one"], "seed-<number>"),
+        (["run"], "wanted names of runs or --job, got neither"),
+        (["run", "mnist-mlp", "--job", "functions/seed-21962"], "got both"),
+        (["run", "--job", "none"], "no job 'none'; there are mnist-mlp/seed-21962"),
+        (["plan", "--profile", "fast"], "profile: wanted one of quick, paper, smoke, got 'fast'"),
+        (["accept", "mnist-mlp", "--why", "x"], "wanted a finished run to accept"),
+        (["accept", "mnist-mlp", "--why", " "], "wanted a reason"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    arguments: list[str], message: str, params: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile = [] if "--profile" in arguments else ["--profile", "smoke"]
+    code = main([*arguments, *profile, "--params", params, "--results", str(tmp_path)])
+    said = capsys.readouterr()
+    assert code == 2
+    assert message in said.err
+    assert said.err.startswith("uhn: ")
+    assert said.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_settings_file_is_named_with_the_key(tmp_path: Path, repository: Path) -> None:
+    text = (repository / "params.yaml").read_text().replace("warmup: 5", "warmup: -5", 1)
+    (tmp_path / "params.yaml").write_text(text)
+    command = [sys.executable, "-m", "uhn", "plan", "--params", str(tmp_path / "params.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=repository, check=False)
+    assert done.returncode == 2
+    assert done.stderr == f"uhn: {tmp_path}/params.yaml: defaults.train.warmup: wanted >= 0, got -5\n"
+
+
+def test_the_plan_is_printed_without_importing_torch(repository: Path) -> None:
+    code = "import sys; from uhn.cli import main; main(['plan', '--names']); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=repository, check=True)
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "False"
+    assert any(line.startswith("table11") for line in lines)
+    assert "  kan-kv/uhn/seed-21962" in lines
+
+
+def test_the_version_and_the_public_names(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert uhn.__version__ in capsys.readouterr().out
+    for name in uhn.__all__:
+        assert getattr(uhn, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        uhn.nothing  # noqa: B018
+
+
+def test_an_error_nobody_expected_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from uhn.experiments import commands
+
+    def broken(args: object) -> int:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(commands, "show_plan", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        main(["plan"])
+
+
+@pytest.mark.parametrize(("signal", "code"), [("INT", 130), ("TERM", 143)])
+def test_signals_have_their_exit_codes(signal: str, code: int, tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys; from uhn.experiments import commands; from uhn.cli import main\n"
+        f"commands.show_plan = lambda args: os.kill(os.getpid(), signal.SIG{signal}) or signal.pause()\n"
+        "sys.exit(main(['plan']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env={**os.environ}
+    )
+    assert done.returncode == code
+    assert done.stderr in ("uhn: interrupted\n", "uhn: terminated\n")
+
+
+def test_the_readme_example_works(repository: Path) -> None:
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    example = text.split("```python\n")[1].split("```")[0]
+    assert len(example.splitlines()) <= 8
+    scope: dict[str, object] = {}
+    exec(compile(example, "README.md", "exec"), scope)
+    assert scope["logits"].shape == (8, 10)  # type: ignore[attr-defined]
