@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from enum import IntEnum
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
@@ -211,7 +212,9 @@ def layer_from_settings(kind: str, settings: Mapping[str, Any]) -> Layer:
     cls = _REGISTRY[kind]
     known = {f.name for f in fields(cls)}
     if unknown := set(settings) - known:
-        raise ValueError(f"layer {kind!r} has no setting {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
+        raise ValueError(
+            f"layer {kind!r} has no setting {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
+        )
     return cls(**settings)
 
 
@@ -230,7 +233,7 @@ def rate(layer: Layer, name: str = "dropout") -> None:
         raise ValueError(f"{type(layer).__name__}.{name} must be in [0, 1), got {value!r}")
 
 
-def category(layer: Layer, name: str, categories: type[voc.IntEnum]) -> None:
+def category(layer: Layer, name: str, categories: type[IntEnum]) -> None:
     """Turn the named setting into its category. Raises ``ValueError`` naming the choices."""
     value = getattr(layer, name)
     try:

@@ -10,7 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Projectable, Weights, category, positive, rate, register
+from uhn.layers.base import (
+    Axis,
+    Context,
+    InitTarget,
+    Layer,
+    Param,
+    Projectable,
+    Weights,
+    category,
+    positive,
+    rate,
+    register,
+)
+from uhn.layers.checks import activation_setting
 from uhn.layers.functional import activate, dropout, layer_norm, pool_input
 from uhn.vocabulary import Activation, Initialization, InputPooling, LayerType
 
@@ -40,9 +53,9 @@ class Linear(Layer):
 
     def __post_init__(self) -> None:
         positive(self, "in_size", "out_size")
-        category(self, "activation", Activation)
         category(self, "pooling", InputPooling)
         category(self, "initialization", Initialization)
+        activation_setting(self)
         rate(self)
         if self.shortcut and self.in_size != self.out_size:
             raise ValueError(f"Linear: a shortcut needs in_size == out_size, got {self.in_size} and {self.out_size}")
@@ -74,7 +87,7 @@ class Linear(Layer):
     ) -> Tensor:
         """Map ``[..., in] -> [..., out]`` (after pooling)."""
         bias = weights["bias"] if self.bias else None
-        if isinstance(x, Projectable) and not isinstance(x, Tensor):
+        if not isinstance(x, Tensor) and isinstance(x, Projectable):
             if self.norm or self.shortcut or self.activation or self.pooling:
                 raise TypeError("Linear takes factored features only without pooling, activation, norm and shortcut")
             return dropout(x.project(weights["weight"], bias), self.dropout, training=training, rng=rng)

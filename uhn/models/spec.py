@@ -83,7 +83,11 @@ class ModelSpec:
         pairs = self.fields.items() if isinstance(self.fields, Mapping) else self.fields
         object.__setattr__(self, "fields", tuple(sorted((str(k), int(v)) for k, v in pairs)))
         object.__setattr__(self, "layers", tuple(self.layers))
-        for name, kind in (("model_type", voc.ModelType), ("task_type", voc.TaskType), ("dataset_type", voc.DatasetType)):
+        for name, kind in (
+            ("model_type", voc.ModelType),
+            ("task_type", voc.TaskType),
+            ("dataset_type", voc.DatasetType),
+        ):
             try:
                 object.__setattr__(self, name, kind(getattr(self, name)))
             except ValueError:
@@ -93,7 +97,9 @@ class ModelSpec:
         if self.wiring not in WIRINGS:
             raise ValueError(f"ModelSpec.wiring must be one of {', '.join(WIRINGS)}, got {self.wiring!r}")
         if unknown := {k for k, _ in self.fields} - set(voc.GLOBAL_NAMES[4:]):
-            raise ValueError(f"ModelSpec.fields may hold {', '.join(voc.GLOBAL_NAMES[4:])}; got {', '.join(sorted(unknown))}")
+            raise ValueError(
+                f"ModelSpec.fields may hold {', '.join(voc.GLOBAL_NAMES[4:])}; got {', '.join(sorted(unknown))}"
+            )
 
     @cached_property
     def layout(self) -> tuple[Slot, ...]:
@@ -163,7 +169,14 @@ class ModelSpec:
             inner, value = divmod(inner, size)
             position.append(value)
         return WeightInfo(
-            index, slot.name, slot.layer, layer.kind, slot.param.name, tuple(reversed(position)), descriptor, slot.param.init
+            index,
+            slot.name,
+            slot.layer,
+            layer.kind,
+            slot.param.name,
+            tuple(reversed(position)),
+            descriptor,
+            slot.param.init,
         )
 
     def with_task(self, task_type: voc.TaskType, dataset_type: voc.DatasetType) -> ModelSpec:

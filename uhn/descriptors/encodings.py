@@ -1,0 +1,101 @@
+"""Encodings of normalised descriptors: Gaussian Fourier (Eq 3), positional and raw (Table 23).
+
+Each is a frozen module: its buffers travel in a state dict and count as frozen parameters.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class GaussianFourier(nn.Module):
+    """``gamma(x) = [cos(x W), sin(x W)]`` with W ~ N(0, scale^2), drawn once and frozen (Eq 3). No 2 pi.
+
+    Args:
+        fields: number of descriptor fields, d.
+        frequencies: number of frequencies, m; the features have width 2m.
+        scale: standard deviation of W.
+        generator: where W is drawn from (required unless a matrix is loaded afterwards).
+    """
+
+    def __init__(
+        self, fields: int, frequencies: int, scale: float = 100.0, generator: torch.Generator | None = None
+    ) -> None:
+        super().__init__()
+        if frequencies < 1 or scale <= 0:
+            raise ValueError(f"GaussianFourier needs frequencies >= 1 and scale > 0, got {frequencies} and {scale}")
+        self.matrix: Tensor
+        self.register_buffer("matrix", torch.randn(fields, frequencies, generator=generator) * scale)
+
+    @property
+    def width(self) -> int:
+        """Width of the features, 2m."""
+        return 2 * self.matrix.shape[1]
+
+    def forward(self, x: Float[Tensor, "N d"]) -> Float[Tensor, "N width"]:
+        """Encode normalised rows: phases in float64, reduced modulo 2 pi, cosine and sine in W's dtype."""
+        phase = reduce_phase(x.double() @ self.matrix.double()).to(self.matrix.dtype)
+        return torch.cat([phase.cos(), phase.sin()], dim=-1)
+
+
+class Positional(nn.Module):
+    """``[sin(x_a f_j), cos(x_a f_j)]`` with ``f_j = scale^(j/n)``, j = 0..n-1, sines of all fields first (Table 23)."""
+
+    def __init__(self, fields: int, frequencies: int = 32, scale: float = 100.0) -> None:
+        super().__init__()
+        self.fields = fields
+        self.bands: Tensor
+        self.register_buffer("bands", scale ** (torch.arange(frequencies) / frequencies))
+
+    @property
+    def width(self) -> int:
+        """Width of the features, 2 · n · d."""
+        return 2 * self.fields * self.bands.shape[0]
+
+    def forward(self, x: Float[Tensor, "N d"]) -> Float[Tensor, "N width"]:
+        """Encode normalised rows, field-major within sines and cosines."""
+        phase = (x.double()[:, :, None] * self.bands.double()).flatten(1).to(self.bands.dtype)
+        return torch.cat([phase.sin(), phase.cos()], dim=-1)
+
+
+class Raw(nn.Module):
+    """The normalised fields themselves (Table 23)."""
+
+    def __init__(self, fields: int) -> None:
+        super().__init__()
+        self.fields = fields
+
+    @property
+    def width(self) -> int:
+        """Width of the features: one per field."""
+        return self.fields
+
+    def forward(self, x: Float[Tensor, "N d"]) -> Float[Tensor, "N width"]:
+        """Return the rows in float32, or unchanged if already narrower."""
+        return x.to(torch.get_default_dtype())
+
+
+Encoding = GaussianFourier | Positional | Raw
+ENCODINGS = ("gff", "positional", "raw")
+
+
+def make_encoding(
+    name: str, fields: int, frequencies: int, scale: float, generator: torch.Generator | None
+) -> Encoding:
+    """Build an encoding by its name in params.yaml. Raises ``ValueError`` naming the choices."""
+    if name == "gff":
+        return GaussianFourier(fields, frequencies, scale, generator)
+    if name == "positional":
+        return Positional(fields, scale=scale)
+    if name == "raw":
+        return Raw(fields)
+    raise ValueError(f"encoding must be one of {', '.join(ENCODINGS)}, got {name!r}")
+
+
+def reduce_phase(phase: Tensor) -> Tensor:
+    """Reduce float64 phases modulo 2 pi to [-pi, pi], so that float32 keeps their precision."""
+    return phase - (2 * math.pi) * torch.round(phase / (2 * math.pi))

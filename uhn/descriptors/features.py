@@ -1,0 +1,160 @@
+"""A spec's index descriptors, encoded: a value with ``project`` (factored, the hot path) and ``dense`` (for tests)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from uhn.descriptors.blocks import index_blocks, index_table
+from uhn.descriptors.encodings import Encoding, GaussianFourier
+from uhn.descriptors.grids import Plan, Planner
+from uhn.descriptors.kernels import FourierProjection, pieces, plan_index
+from uhn.descriptors.ranges import EPSILON, Ranges
+from uhn.descriptors.tables import TableProjection, table_pieces
+from uhn.models.spec import ModelSpec
+
+WORKING_ELEMENTS = 2**21
+"""Values in one working array of the projection on a CPU; a GPU takes 64 times as many."""
+
+PLANNED_WIDTH = 128
+"""Width of the multiplying layer for which work is counted; any width is computed correctly."""
+
+CACHED_SPECS = 64
+"""Specs whose factors are kept at a time."""
+
+
+@runtime_checkable
+class Projection(Protocol):
+    """One evaluation of the first layer, piece by piece, in either direction."""
+
+    def forward(self, piece: Any) -> Tensor:
+        """Rows of one piece, ``[count, h]``."""
+        ...
+
+    def backward(self, piece: Any, grad: Tensor) -> None:
+        """Accumulate gradients from ``[count, h]``."""
+        ...
+
+    def finish(self) -> tuple[Tensor, Tensor | None]:
+        """Gradients of weight and bias."""
+        ...
+
+
+class IndexFeatures:
+    """Encoded index descriptors of every weight of a spec, shape ``[N, width]``, never formed.
+
+    Rows come in *plan order* (neighbours on a grid stay together); :meth:`to_flat` puts values back in flat order.
+    """
+
+    def __init__(self, spec: ModelSpec, ranges: Ranges, encoding: Encoding) -> None:
+        self.spec, self.ranges, self.encoding = spec, ranges, encoding
+        self.device = next(iter(encoding.buffers()), torch.empty(0)).device
+        low = torch.tensor(ranges.index_min, dtype=torch.float64, device=self.device)
+        high = torch.tensor(ranges.index_max, dtype=torch.float64, device=self.device)
+        self.centre = (low + high) / 2
+        self.scale = ((high - low).square() / 12 + EPSILON).rsqrt()
+        self._blocks = index_blocks(spec)
+        self._plan: tuple[Plan | None, Sequence[Any], Tensor | None] | None = None
+
+    @classmethod
+    def of(cls, spec: ModelSpec, ranges: Ranges, encoding: Encoding) -> IndexFeatures:
+        """Return the features of ``spec``; factors are cached on the encoding, per (spec, ranges)."""
+        cache: OrderedDict[Any, IndexFeatures] = encoding.__dict__.setdefault("_features", OrderedDict())
+        buffer = next(iter(encoding.buffers()), None)
+        key = (spec.hash, ranges, None if buffer is None else (buffer.data_ptr(), buffer._version, buffer.dtype))
+        if key not in cache:
+            cache[key] = cls(spec, ranges, encoding)
+            while len(cache) > CACHED_SPECS:
+                cache.popitem(last=False)
+        cache.move_to_end(key)
+        return cache[key]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(number of weights N, width of the features)."""
+        return self.spec.num_params, self.encoding.width
+
+    def dense(self) -> Float[Tensor, "N width"]:
+        """Form all features in plan order: the straightforward way, for tests and tiny models."""
+        features = self.encoding(self.ranges.normalise_index(index_table(self.spec).to(self.device)))
+        order = self.order
+        return features if order is None else features[order]
+
+    def project(self, weight: Float[Tensor, "h width"], bias: Tensor | None) -> Float[Tensor, "N h"]:
+        """Return ``features @ weight.T + bias``, shape ``[N, h]`` in plan order, differentiable in both.
+
+        Raises:
+            ValueError: if the weight's columns are not the width of the features.
+        """
+        if weight.shape[1] != self.encoding.width:
+            raise ValueError(f"project wants a weight of {self.encoding.width} columns, got shape {list(weight.shape)}")
+        out: Tensor = _Project.apply(self, weight, bias)  # type: ignore[no-untyped-call]
+        return out
+
+    @property
+    def work(self) -> Sequence[Any]:
+        """Pieces of the projection, in plan order."""
+        return self._planned()[1]
+
+    def projection(self, weight: Tensor, bias: Tensor | None, low: torch.dtype | None = None) -> Projection:
+        """Return the evaluation of the first layer for these weights (see :class:`Projection`)."""
+        if not isinstance(self.encoding, GaussianFourier):
+            return TableProjection(self.encoding, self.scale, self.centre, weight, bias)
+        plan = self._planned()[0]
+        assert plan is not None
+        return FourierProjection(plan, weight, bias, low)
+
+    @property
+    def order(self) -> Tensor | None:
+        """Flat position of each row in plan order, int64 ``[N]``; None if plan order is flat order."""
+        return self._planned()[2]
+
+    def to_flat(self, values: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+        """Put one value per row, in plan order, into flat order."""
+        order = self.order
+        return values if order is None else torch.empty_like(values).index_copy(0, order, values)
+
+    def _planned(self) -> tuple[Plan | None, Sequence[Any], Tensor | None]:
+        if self._plan is None:
+            if isinstance(self.encoding, GaussianFourier):
+                plan = Planner(self.scale, self.centre, self.encoding.matrix, PLANNED_WIDTH).plan(self._blocks)
+                elements = WORKING_ELEMENTS * (1 if self.device.type == "cpu" else 64)
+                work = pieces(plan, PLANNED_WIDTH, elements)
+                self._plan = (plan, work, plan_index(plan, work))
+            else:
+                self._plan = (None, table_pieces(self._blocks), None)
+        return self._plan
+
+
+class _Project(torch.autograd.Function):
+    """The factored product with a backward pass that forms the factors' products again instead of keeping them."""
+
+    @staticmethod
+    def forward(ctx: Any, features: IndexFeatures, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.features = features
+        ctx.has_bias = bias is not None
+        ctx.save_for_backward(weight, *([] if bias is None else [bias]))
+        ctx.low = low_precision(weight)
+        projection = features.projection(weight, bias, ctx.low)
+        parts = [projection.forward(piece) for piece in features.work]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor | None]:
+        weight, *bias = ctx.saved_tensors
+        projection = ctx.features.projection(weight, bias[0] if ctx.has_bias else None, ctx.low)
+        grad = grad.contiguous()
+        for piece in ctx.features.work:
+            projection.backward(piece, grad[piece.start : piece.start + piece.count])
+        return None, *projection.finish()
+
+
+def low_precision(like: Tensor) -> torch.dtype | None:
+    """The half-precision dtype that autocast asks for on the device of ``like``, or None."""
+    kind = like.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None

@@ -1,0 +1,242 @@
+"""Index blocks as grids of phases: the work plan of the factored first layer (design: numerics contract).
+
+The phase of weight (i, j) is a sum over axes, so with rows i and columns j measured from the centres of their
+axes, ``theta(+-i, +-j) = phi + (+-alpha_i) + (+-beta_j)``. A :class:`Grid` holds ``phi`` (one per layer), ``alpha``
+for the upper half of the rows and ``beta`` for the upper half of the columns; :mod:`uhn.descriptors.kernels`
+multiplies them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from uhn.descriptors.blocks import IndexBlock
+from uhn.descriptors.encodings import reduce_phase
+
+Mode = Literal["features", "weights", "basis"]
+
+ELEMENTWISE = 40.0
+"""Cost of one element of an elementwise pass, in floating-point operations of a matrix product (measured, CPU)."""
+
+SMALL_BLOCK = 2048
+"""Blocks up to this many weights may be multiplied row by row: their factor along the flattened axis is kept."""
+
+PER_PIECE = 2e8
+"""Cost of cutting one more block into a grid of its own, in the same unit: kernel launches and small products."""
+
+BASIS_TOLERANCE = 1e-6
+"""Largest error of a cosine or sine written in an axis basis."""
+
+Axes = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """cos and sin of the phases of one half axis, float32 ``[n, m]``; optionally each in its leading basis."""
+
+    cos: Tensor
+    sin: Tensor
+    basis: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
+    """(U_cos [n, r], V_cos [r, m], U_sin [n, r'], V_sin [r', m]) with cos ~ U V."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Blocks of equal shape that differ only in their constant phase."""
+
+    offsets: tuple[int, ...]
+    phi: Tensor
+    rows: Factor
+    columns: Factor
+    row_size: int
+    column_size: int
+    row_stride: int
+    column_stride: int
+    mode: Mode
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All grids of a spec, and the small blocks as one list of rows with their own factors."""
+
+    grids: tuple[Grid, ...]
+    row_features: Tensor
+    """``[rows, 2m]``: cosine and sine of each weight of the small blocks."""
+    row_index: Tensor
+    """Flat position of each of those rows, int64."""
+    numel: int
+
+
+@dataclass
+class _Group:
+    blocks: list[IndexBlock] = field(default_factory=list)
+    split: _Split | None = None
+
+
+@dataclass(frozen=True)
+class _Split:
+    """How a block is cut into rows and columns; ``leading`` says whether the rows are the leading axes."""
+
+    rows: Axes
+    columns: Axes
+    leading: bool
+    mode: Mode
+    cost: float
+
+
+class Planner:
+    """Builds the plan of a spec for one pair (ranges, encoding matrix).
+
+    Args:
+        scale: ``[10]`` float64, d(normalised)/d(index) of every field.
+        centre: ``[10]`` float64, the index value that normalises to 0.
+        matrix: ``[10, m]`` the encoding's matrix.
+        hidden: width of the layer that will multiply (decides what is cheapest, never the result's meaning).
+    """
+
+    def __init__(self, scale: Tensor, centre: Tensor, matrix: Tensor, hidden: int) -> None:
+        self.scale = scale
+        self.centre = centre
+        self.matrix = matrix.double()
+        self.dtype = matrix.dtype
+        self.hidden = hidden
+        self._bases: dict[Axes, tuple[Tensor, Tensor, Tensor, Tensor] | None] = {}
+
+    def plan(self, blocks: Sequence[IndexBlock]) -> Plan:
+        """Group the blocks of a spec, cut each group where it costs least and form its factors."""
+        groups: dict[object, _Group] = {}
+        for block in blocks:
+            groups.setdefault((block.axes, block.constants[1:]), _Group()).blocks.append(block)
+        grids, small = [], []
+        for group in groups.values():
+            split = self._choose(group.blocks[0])
+            if split is None:
+                small += group.blocks
+            else:
+                grids.append(self._grid(group.blocks, split))
+        features, index = self._rows(sorted(small, key=lambda b: b.offset))
+        return Plan(tuple(grids), features, index, sum(block.numel for block in blocks))
+
+    def _choose(self, block: IndexBlock) -> _Split | None:
+        m, h, n = self.matrix.shape[1], self.hidden, block.numel
+        best: _Split | None = None
+        for cut in range(1, len(block.axes)):
+            for leading in (True, False):
+                head, tail = block.axes[:cut], block.axes[cut:]
+                rows, columns = (head, tail) if leading else (tail, head)
+                r, half = _size(rows), (_size(columns) + 1) // 2
+                if max(r, half) * m > 2**23:
+                    continue
+                options: list[tuple[float, Mode]] = [
+                    (4.0 * n * m * h + ELEMENTWISE * 2 * n * m, "features"),
+                    (4.0 * n * m * h + ELEMENTWISE * 4 * r * m * h, "weights"),
+                ]
+                basis = self._basis(columns)
+                if basis is not None:
+                    rank = (basis[0].shape[1] + basis[2].shape[1]) / 2
+                    options.append((8.0 * r * h * rank * (m + half) + ELEMENTWISE * 4 * r * m * h, "basis"))
+                cost, mode = min(options)
+                if best is None or cost < best.cost:
+                    best = _Split(rows, columns, leading, mode, cost)
+        if best is not None and n <= SMALL_BLOCK and 8.0 * n * m * h < best.cost + PER_PIECE:
+            return None
+        return best
+
+    def _basis(self, columns: Axes) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
+        if len(columns) > 1 or columns[0][1] < 350:
+            return None
+        if columns not in self._bases:
+            phase = self._half(columns)
+            parts = [leading_basis(phase.cos()), leading_basis(phase.sin())]
+            kept = [p.to(self.dtype) for pair in parts for p in pair]
+            self._bases[columns] = (kept[0], kept[1], kept[2], kept[3])
+        return self._bases[columns]
+
+    def _half(self, axes: Axes) -> Tensor:
+        """Phases of the upper half of the flattened axes, measured from their centre, float64 ``[n, m]``."""
+        size = _size(axes)
+        values = grid_values([(torch.arange(s, dtype=torch.float64) - (s - 1) / 2) for _, s in axes])
+        values = values[size - (size + 1) // 2 :].to(self.matrix.device)
+        weights = torch.stack([self.scale[f] * self.matrix[f] for f, _ in axes])
+        return values @ weights
+
+    def _factor(self, axes: Axes, with_basis: bool) -> Factor:
+        phase = reduce_phase(self._half(axes)).to(self.dtype)
+        basis = self._basis(axes) if with_basis else None
+        return Factor(phase.cos(), phase.sin(), basis)
+
+    def _grid(self, blocks: Sequence[IndexBlock], split: _Split) -> Grid:
+        middle = torch.zeros(10, dtype=torch.float64, device=self.matrix.device)
+        for position, size in blocks[0].axes:
+            middle[position] = (size - 1) / 2
+        constants = torch.tensor([b.constants for b in blocks], dtype=torch.float64, device=self.matrix.device) + middle
+        phi = ((constants - self.centre) * self.scale) @ self.matrix
+        r, c = _size(split.rows), _size(split.columns)
+        strides = (c, 1) if split.leading else (1, r)
+        return Grid(
+            tuple(block.offset for block in blocks),
+            reduce_phase(phi).to(self.dtype),
+            self._factor(split.rows, False),
+            self._factor(split.columns, split.mode == "basis"),
+            r,
+            c,
+            *strides,
+            split.mode,
+        )
+
+    def _rows(self, blocks: Sequence[IndexBlock]) -> tuple[Tensor, Tensor]:
+        m, device = self.matrix.shape[1], self.matrix.device
+        if not blocks:
+            return torch.empty(0, 2 * m, dtype=self.dtype, device=device), torch.empty(
+                0, dtype=torch.int64, device=device
+            )
+        table, index = [], []
+        for block in blocks:
+            rows = torch.tensor(block.constants, dtype=torch.float64).repeat(block.numel, 1)
+            values = grid_values([torch.arange(s, dtype=torch.float64) for _, s in block.axes])
+            for column, (position, _) in enumerate(block.axes):
+                rows[:, position] = values[:, column]
+            table.append(rows)
+            index.append(torch.arange(block.offset, block.offset + block.numel))
+        normal = (torch.cat(table).to(device) - self.centre) * self.scale
+        phase = reduce_phase(normal @ self.matrix).to(self.dtype)
+        return torch.cat([phase.cos(), phase.sin()], dim=1), torch.cat(index).to(device)
+
+
+def _size(axes: Axes) -> int:
+    return math.prod(size for _, size in axes)
+
+
+def grid_values(axes: Sequence[Tensor]) -> Tensor:
+    """All combinations of the axes' values, first axis slowest: ``[prod, number of axes]``."""
+    return torch.stack([g.reshape(-1) for g in torch.meshgrid(*axes, indexing="ij")], dim=1)
+
+
+def leading_basis(values: Tensor, tolerance: float = BASIS_TOLERANCE) -> tuple[Tensor, Tensor]:
+    """Write ``values [n, m]`` (float64) as ``U [n, r] @ V [r, m]`` with the smallest r whose largest error is tiny.
+
+    A randomised range finder with a fixed generator: the spectrum of the cosines of one axis falls faster than
+    exponentially beyond its bandwidth, so one pass is exact to ``tolerance`` (checked, not assumed).
+    """
+    n, m = values.shape
+    generator = torch.Generator().manual_seed(0)
+    rank = min(n, m, 192)
+    while True:
+        probe = torch.randn(m, min(rank + 16, m), generator=generator, dtype=torch.float64).to(values.device)
+        q = torch.linalg.qr(values @ probe)[0]
+        left, singular, right = torch.linalg.svd(q.T @ values, full_matrices=False)
+        tail = singular.square().flip(0).cumsum(0).flip(0).sqrt()
+        keep = max(1, int((tail > tolerance * math.sqrt(n * m) / 10).sum()))
+        u, v = q @ left[:, :keep], singular[:keep, None] * right[:keep]
+        error = max(float((values[i : i + 512] - u[i : i + 512] @ v).abs().max()) for i in range(0, n, 512))
+        if error <= 10 * tolerance or rank >= min(n, m):
+            break
+        rank = min(2 * rank, n, m)
+    spread = math.sqrt(n)
+    return u * spread, v / spread

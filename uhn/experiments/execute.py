@@ -1,0 +1,207 @@
+"""Train one run, or resume it, and leave its results: model.safetensors, history.csv, metrics.json."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from uhn.experiments.build import build_distribution, build_phases, build_source, build_tasks
+from uhn.experiments.identity import run_identity
+from uhn.experiments.record import record
+from uhn.experiments.settings import RunSettings
+from uhn.files import write_atomically
+from uhn.sources.files import save_source
+from uhn.training.checkpoint import load_progress, save_progress
+from uhn.training.distributions import SpecDistribution
+from uhn.training.evaluate import evaluate
+from uhn.training.interrupts import Stopped, stop_on_signals
+from uhn.training.loop import Diverged, Loop, Phase, Report
+from uhn.training.precision import pick_device, reproducible
+from uhn.training.progress import Display
+
+HISTORY = ("phase", "step", "epoch", "lr", "loss", "metric", "seconds")
+
+REPORTS = 200
+"""Rows of the history per phase, at most, beside those of evaluations."""
+
+
+def execute(settings: RunSettings, *, results: Path, work: Path, data_root: Path) -> dict[str, Any]:
+    """Run ``settings`` to its end and return its metrics; a finished run of the same identity is left alone.
+
+    Args:
+        settings: the resolved settings.
+        results: folder of the profile; files go to ``results/runs/<name>``.
+        work: folder of progress files; this run's is ``work/<name>/progress.ckpt``.
+        data_root: folder of the data.
+
+    Raises:
+        ValueError: for settings that cannot be run here.
+        OSError: if a folder cannot be written or the data cannot be had.
+    """
+    folder, progress = results / "runs" / settings.name, work / settings.name / "progress.ckpt"
+    with reproducible(settings.compute.threads):
+        device = pick_device(settings.compute.device)
+        tasks = build_tasks(settings, data_root, device)
+        identity = run_identity(settings, [task.provenance.fingerprint for task in tasks])
+        if (finished := finished_metrics(folder, identity)) is not None:
+            print(f"{settings.name}: finished before", flush=True)
+            return finished
+        check_writable(folder)
+        session = Session(settings, build_distribution(settings, tasks), build_phases(settings, tasks), device)
+        with stop_on_signals() as stop:
+            metrics = session.run(folder, progress, identity, stop)
+        return metrics
+
+
+class Session:
+    """One run in this process: the loop, its history and its progress file."""
+
+    def __init__(
+        self, settings: RunSettings, distribution: SpecDistribution, phases: list[Phase], device: torch.device
+    ) -> None:
+        self.settings, self.distribution, self.device = settings, distribution, device
+        self.source = build_source(settings, distribution).to(device)
+        self.loop = Loop(
+            self.source,
+            distribution,
+            phases,
+            seed=settings.seed,
+            precision=settings.precision,
+            report_at=self._report_at,
+            after_step=self._after_step,
+        )
+        self.history: list[list[Any]] = []
+        self.resumed, self.seconds = 0, 0.0
+        self.started = self.saved = time.monotonic()
+
+    def run(self, folder: Path, progress: Path, identity: str, stop: object) -> dict[str, Any]:
+        """Train, evaluate once at the end, write the results and remove the progress file."""
+        self.progress, self.identity, self.stop = progress, identity, stop
+        self._resume()
+        total = sum(phase.steps for phase in self.loop.phases)
+        display = Display(self.settings.name, total, self._steps_done())
+        status, last = "finished", None
+        try:
+            for last in self.loop:
+                metric = self._record(last)
+                display.show(last, self._steps_done(), metric)
+        except Diverged as diverged:
+            status, last = "diverged", diverged.report
+            self._record(last)
+        except Stopped:
+            display.close(f"stopped after {self._steps_done()} of {total} steps; progress is saved in {progress}")
+            raise
+        scores = self._score() if status == "finished" else {}
+        metrics = record(
+            self.settings,
+            identity,
+            self.distribution,
+            self.source,
+            status=status,
+            scores=scores,
+            steps=[(p.kind, p.steps) for p in self.loop.phases],
+            train_loss=last.loss if last else None,
+            seconds=self._elapsed(),
+            resumed=self.resumed,
+            device=self.device,
+        )
+        save_source(self.source, folder / "model.safetensors")
+        write_atomically(folder / "history.csv", history_csv(self.history))
+        write_atomically(folder / "metrics.json", json.dumps(metrics, indent=2, sort_keys=True) + "\n")
+        progress.unlink(missing_ok=True)
+        words = (
+            "diverged" if status == "diverged" else ", ".join(f"{k} {v:.4g}" for k, v in scores.items() if "/" not in k)
+        )
+        display.close(f"{words} ({self._elapsed():.1f} s)")
+        return metrics
+
+    def _resume(self) -> None:
+        state = load_progress(self.progress, self.identity)
+        if state is None:
+            return
+        self.loop.load_state_dict(state["loop"])
+        self.history, self.seconds, self.resumed = state["history"], state["seconds"], state["resumed"] + 1
+        print(f"{self.settings.name}: resumed after {self._steps_done()} steps", flush=True)
+
+    def _report_at(self, phase: Phase, step: int) -> bool:
+        return step % max(1, phase.steps // REPORTS) == 0 or self._evaluates(phase, step)
+
+    def _evaluates(self, phase: Phase, step: int) -> bool:
+        every = self.settings.evaluate_every
+        wanted = every is not None and self.settings.validate_split and phase.kind == "train"
+        return wanted and (step % ((every or 1) * phase.unit) == 0 or step == phase.steps)
+
+    def _record(self, report: Report) -> str:
+        """Append a row to the history; returns the metric as words if this was a moment to evaluate."""
+        value: float | str = ""
+        if self._evaluates(self.loop.phases[report.phase], report.step):
+            value = self._scores("val")["validation"]
+        row = [report.kind, report.step, report.epoch, report.lr, report.loss, value, round(self._elapsed(), 3)]
+        self.history.append(row)
+        return "" if value == "" else f"validation {value:.4f}"
+
+    def _score(self) -> dict[str, float]:
+        return self._scores("val" if self.settings.validate_split else "test")
+
+    @torch.no_grad()
+    def _scores(self, split: str) -> dict[str, float]:
+        """Score of every member; weights are generated once per model."""
+        name = "validation" if split == "val" else "test"
+        members = self.distribution.members
+        found = {}
+        for task, spec in members:
+            value = evaluate(task, spec, self.source(spec), split, self.settings.precision)
+            found[name if len(members) == 1 else f"{name}/{task.name}"] = value
+        if len(members) > 1:
+            found = {name: sum(found.values()) / len(found), **found}
+        return found
+
+    def _after_step(self) -> None:
+        now = time.monotonic()
+        if self.stop or now - self.saved >= self.settings.checkpoint_seconds:
+            state = {"loop": self.loop.state_dict(), "history": self.history, "resumed": self.resumed}
+            save_progress(self.progress, self.identity, state | {"seconds": self._elapsed()})
+            self.saved = now
+        if self.stop:
+            raise Stopped
+
+    def _steps_done(self) -> int:
+        return sum(phase.steps for phase in self.loop.phases[: self.loop.phase]) + self.loop.step
+
+    def _elapsed(self) -> float:
+        return self.seconds + time.monotonic() - self.started
+
+
+def finished_metrics(folder: Path, identity: str) -> dict[str, Any] | None:
+    """Metrics of a finished run of this identity with all its files, else None."""
+    try:
+        metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = (folder / "model.safetensors").is_file() and (folder / "history.csv").is_file()
+    return metrics if whole and metrics.get("identity") == identity else None
+
+
+def check_writable(folder: Path) -> None:
+    """Raise ``OSError`` before any hour is spent if results cannot be written to ``folder``."""
+    probe = folder / ".writable"
+    try:
+        write_atomically(probe, b"")
+    except OSError as error:
+        raise OSError(f"results folder {folder} cannot be written: {error.strerror or error}") from None
+    probe.unlink()
+
+
+def history_csv(rows: list[list[Any]]) -> str:
+    """Render the history with its header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HISTORY)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,109 @@
+"""A run's identity: its settings, its data and the code that makes it.
+
+The code digest is taken over the modules that the run's own classes come from (its layers, family, source, task) and
+over the shared core; comments, docstrings and formatting do not count.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from uhn.experiments.digest import code_digest
+from uhn.experiments.settings import RunSettings
+
+ROOT = Path(__file__).parent.parent
+
+NOT_IDENTITY = {"name", "experiment", "paper", "checkpoint_seconds", "evaluate_every"}
+"""Settings that cannot change a result: names, captions, and how often progress is saved or looked at."""
+
+CORE = (
+    "vocabulary",
+    "randomness",
+    "layers.base",
+    "layers.functional",
+    "models.spec",
+    "models.forward",
+    "sources.base",
+    "tasks.base",
+    "tasks.load",
+    "training.loop",
+    "training.distributions",
+    "training.matching",
+    "training.precision",
+    "training.schedule",
+    "training.evaluate",
+    "experiments.build",
+)
+"""Modules that every run goes through."""
+
+CHOSEN = ("layers", "models", "data", "sources", "tasks")
+"""Rooms whose other modules count only for the runs that use them: an import from the core does not pull them in."""
+
+
+def settings_hash(settings: RunSettings) -> str:
+    """SHA-256 of what decides the result, without names and captions: two runs that agree here are the same run."""
+    return _hash(settings.model_dump(mode="json", exclude=NOT_IDENTITY))
+
+
+def run_identity(settings: RunSettings, fingerprints: Iterable[str]) -> str:
+    """SHA-256 of the settings, the data's fingerprints and the code digest."""
+    return _hash([settings_hash(settings), sorted(fingerprints), source_digest(settings)])
+
+
+def source_digest(settings: RunSettings) -> str:
+    """Digest of the code that makes this run's result."""
+    kinds = tuple(sorted({(task.dataset, task.model) for task in settings.tasks}))
+    encoding = settings.generator.encoding if settings.generator else None
+    return _digest_of(modules_of(settings.method, kinds, settings.depth > 0, settings.model_set, encoding))
+
+
+@cache
+def modules_of(
+    method: str, kinds: tuple[tuple[str, str], ...], chain: bool, model_set: str | None, encoding: str | None
+) -> frozenset[str]:
+    """Names (within ``uhn``) of the modules behind a run, found from the classes that it uses."""
+    from uhn.experiments.parts import classes_of  # imports torch
+
+    roots = {name for name in classes_of(method, kinds, chain=chain, model_set=model_set)} | set(CORE)
+    found: set[str] = set()
+    waiting = sorted(roots)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        waiting += [n for n in imports_of(name) if n not in found and (n in roots or n.split(".")[0] not in CHOSEN)]
+    return frozenset(name for name in found if not name.startswith("experiments.") or name in CORE)
+
+
+@cache
+def imports_of(name: str) -> tuple[str, ...]:
+    """Modules of ``uhn`` that a module imports, by its syntax tree."""
+    tree = ast.parse(_path(name).read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("uhn."):
+            base = node.module.removeprefix("uhn.")
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.removeprefix("uhn.") for alias in node.names if alias.name.startswith("uhn.")}
+    return tuple(sorted(n for n in found if _path(n).is_file()))
+
+
+@cache
+def _digest_of(names: frozenset[str]) -> str:
+    return code_digest(_path(name) for name in names)
+
+
+def _path(name: str) -> Path:
+    path = ROOT.joinpath(*name.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

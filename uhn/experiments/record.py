@@ -1,0 +1,137 @@
+"""What a run leaves behind about itself: value, settings, data, code, parameters, time and hardware."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from uhn.experiments.identity import settings_hash, source_digest
+from uhn.experiments.settings import RunSettings
+from uhn.sources.base import WeightSource
+from uhn.training.distributions import SpecDistribution
+
+SCHEMA = 1
+
+
+def record(
+    settings: RunSettings,
+    identity: str,
+    distribution: SpecDistribution,
+    source: WeightSource,
+    *,
+    status: str,
+    scores: Mapping[str, float],
+    steps: Sequence[tuple[str, int]],
+    train_loss: float | None,
+    seconds: float,
+    resumed: int,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Return the content of ``metrics.json``; ``value`` is the test score, null in a sweep or when diverged."""
+    members = distribution.members
+    task, spec = members[0]
+    finite = train_loss is not None and train_loss == train_loss and abs(train_loss) != float("inf")
+    values = {
+        key.split("/", 1)[1]: {"value": value, "parameters": member[1].num_params, "seen": True}
+        for member in members
+        for key, value in scores.items()
+        if "/" in key and key.split("/", 1)[1] == member[0].name
+    }
+    found = {
+        "schema": SCHEMA,
+        "name": settings.name,
+        "experiment": settings.experiment,
+        "method": settings.method,
+        "seed": settings.seed,
+        "status": status,
+        "metric": task.metric,
+        "value": scores.get("test"),
+        "validation": scores.get("validation"),
+        "train_loss": train_loss if finite else None,
+        "identity": identity,
+        "settings": settings.model_dump(mode="json"),
+        "settings_hash": settings_hash(settings),
+        "data": [vars(t.provenance) for t, _ in _by_task(distribution)],
+        "target_std": task.target_std,
+        "chance": task.chance,
+        "parameters": {"target": spec.num_params, **source.parameter_counts()},
+        "budget": {
+            "init_steps": sum(n for kind, n in steps if kind == "init"),
+            "train_steps": sum(n for kind, n in steps if kind == "train"),
+            "epochs": settings.train.epochs,
+        },
+        "code": {**commit(), "digest": source_digest(settings)},
+        "taken_from": None,
+        "wall_time_s": round(seconds, 3),
+        "resumed": resumed,
+        "hardware": hardware(device),
+        "software": {name: _version(name) for name in ("uhn", "torch", "torch-geometric", "numpy", "scipy")}
+        | {"python": platform.python_version()},
+        "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    return found | ({"values": values} if values else {})
+
+
+def _by_task(distribution: SpecDistribution) -> Sequence[Any]:
+    seen: dict[str, Any] = {}
+    for task, spec in distribution.members:
+        seen.setdefault(task.name, (task, spec))
+    return list(seen.values())
+
+
+@cache
+def commit() -> dict[str, Any]:
+    """The commit of the checkout that holds this package, and whether tracked files differ from it."""
+    root = Path(__file__).resolve().parents[2]
+    try:
+        head = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=20)
+        status = subprocess.run(
+            ["git", "-C", root, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return {"commit": None, "dirty": False}
+    if head.returncode or not (root / ".git").exists():
+        return {"commit": None, "dirty": False}
+    return {"commit": head.stdout.strip(), "dirty": bool(status.stdout.strip())}
+
+
+def hardware(device: torch.device) -> dict[str, Any]:
+    """The machine, without its name."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "machine": platform.machine(),
+        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": device.type,
+        "memory_gib": round(memory, 1),
+    }
+
+
+@cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

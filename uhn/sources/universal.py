@@ -1,0 +1,184 @@
+"""The Universal Hypernetwork: one generator of fixed size for the weights of any described model (Eq 1)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from uhn.descriptors.encodings import GaussianFourier, make_encoding
+from uhn.descriptors.features import IndexFeatures
+from uhn.descriptors.ranges import Ranges
+from uhn.models.spec import ModelSpec
+from uhn.randomness import stream, stream_seed
+from uhn.sources.base import WeightSource
+from uhn.sources.structure import StructureEncoder
+from uhn.sources.trunk import ResidualBlock, generate
+from uhn.vocabulary import INDEX_FIELDS, STRUCTURE_FIELDS, TaskType
+
+
+class UniversalHypernetwork(WeightSource):
+    """The root UHN (section 3.1.4): index branch, residual blocks, optional task-structure encoder, readout.
+
+    Args:
+        ranges: descriptor ranges that normalise every spec it will serve (Eq 9).
+        hidden: width, h.
+        blocks: residual blocks, B.
+        frequencies: index frequencies, m.
+        structure: whether the task-structure encoder takes part.
+        structure_frequencies: its frequencies.
+        encoding: ``"gff"`` (Eq 3), ``"positional"`` or ``"raw"`` (Table 23).
+        scale: standard deviation of the Fourier matrices, or the base of the positional bands.
+        seed: decides every initial value; the caller's generators are left alone.
+        memory_mib: the largest array kept for the backward pass; larger ones are recomputed.
+        allow_extrapolation: serve specs outside the ranges, with one warning.
+    """
+
+    kind = "uhn"
+
+    def __init__(
+        self,
+        ranges: Ranges,
+        *,
+        hidden: int = 128,
+        blocks: int = 2,
+        frequencies: int = 2048,
+        structure: bool = False,
+        structure_frequencies: int = 32,
+        encoding: str = "gff",
+        scale: float = 100.0,
+        seed: int = 0,
+        memory_mib: int = 1024,
+        allow_extrapolation: bool = False,
+    ) -> None:
+        super().__init__()
+        if hidden < 1 or blocks < 0:
+            raise ValueError(f"UniversalHypernetwork needs hidden >= 1 and blocks >= 0, got {hidden} and {blocks}")
+        self.ranges = ranges
+        self.memory_mib = memory_mib
+        self.allow_extrapolation = allow_extrapolation
+        self.settings: dict[str, Any] = {
+            "hidden": hidden,
+            "blocks": blocks,
+            "frequencies": frequencies,
+            "structure": structure,
+            "structure_frequencies": structure_frequencies,
+            "encoding": encoding,
+            "scale": scale,
+        }
+        self._checked: set[str] = set()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(seed, "generator"))
+            self.structure: StructureEncoder | None = None
+            if structure:
+                fourier = GaussianFourier(
+                    len(STRUCTURE_FIELDS), structure_frequencies, scale, stream(seed, "structure fourier")
+                )
+                self.structure = StructureEncoder(fourier, hidden)
+            self.encoding = make_encoding(
+                encoding, len(INDEX_FIELDS), frequencies, scale, stream(seed, "index fourier")
+            )
+            self.index = nn.Linear(self.encoding.width, hidden)
+            self.blocks = nn.ModuleList(ResidualBlock(hidden) for _ in range(blocks))
+            self.readout = nn.Linear(hidden, 1)
+
+    @classmethod
+    def for_specs(
+        cls, specs: Sequence[ModelSpec], *, tasks: Sequence[tuple[TaskType, Any]] | None = None, **settings: Any
+    ) -> UniversalHypernetwork:
+        """Build a generator whose declared ranges cover ``specs``; with several, the structure encoder is on.
+
+        Args:
+            specs: models it will serve, or the extreme members of a sampled family.
+            tasks: one (task type, dataset type) per spec, if the specs do not carry theirs already.
+            settings: as for the constructor.
+        """
+        specs = list(specs)
+        if tasks is not None:
+            if len(tasks) != len(specs):
+                raise ValueError(f"for_specs wants one task per spec, got {len(tasks)} tasks for {len(specs)} specs")
+            specs = [spec.with_task(*task) for spec, task in zip(specs, tasks, strict=True)]
+        settings.setdefault("structure", len(specs) > 1)
+        return cls(Ranges.declared(specs), **settings)
+
+    def forward(self, spec: ModelSpec) -> Float[Tensor, " P"]:
+        """Generate the flat weights of ``spec`` (Algorithm 1). Raises ``ValueError`` outside the ranges."""
+        self.check(spec)
+        features = IndexFeatures.of(spec, self.ranges, self.encoding)
+        bias = self.index.bias
+        return generate(features, self.index.weight, bias, self.structure_feature(spec), self.tail(), self.memory_mib)
+
+    def structure_feature(self, spec: ModelSpec) -> Tensor | None:
+        """The task-structure vector ``[1, h]`` of ``spec``, or None without the encoder."""
+        if self.structure is None:
+            return None
+        return self.structure(self.structure.tokens(spec, self.ranges))
+
+    def tail(self) -> list[Tensor]:
+        """Tensors of the residual blocks and the readout in the order that :func:`~uhn.sources.trunk.mlp` takes."""
+        return [p for block in self.blocks for p in block.parameters()] + [self.readout.weight, self.readout.bias]
+
+    def check(self, spec: ModelSpec) -> None:
+        """Raise ``ValueError`` naming every field of ``spec`` outside the ranges (or warn once, if allowed)."""
+        if spec.hash in self._checked:
+            return
+        outside = self.ranges.outside(spec, structure=self.structure is not None)
+        if outside:
+            text = f"{spec!r} leaves the ranges of this generator: {'; '.join(outside)}"
+            if not self.allow_extrapolation:
+                raise ValueError(f"{text} (allow_extrapolation=True generates it all the same)")
+            warnings.warn(text, UserWarning, stacklevel=3)
+        self._checked.add(spec.hash)
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Trainable and frozen scalars. Frozen are the encodings and two statistics a descriptor field (facts: the
+        paper's printed ``#Params`` is their sum)."""
+        counts = super().parameter_counts()
+        statistics = 2 * len(INDEX_FIELDS) + (2 * len(STRUCTURE_FIELDS) if self.structure is not None else 0)
+        return {"trainable": counts["trainable"], "frozen": counts["frozen"] + statistics}
+
+    def describe(self) -> dict[str, Any]:
+        """Settings and ranges, as JSON values."""
+        return {"kind": self.kind, "settings": self.settings, "ranges": self.ranges.to_json()}
+
+    def save(self, path: str | Path) -> None:
+        """Write weights, settings and ranges to one safetensors file (see :meth:`load`)."""
+        from uhn.sources.files import save_source
+
+        save_source(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> UniversalHypernetwork:
+        """Read a generator written by :meth:`save`. Raises ``ValueError`` if the file is anything else."""
+        from uhn.sources.files import load_source
+
+        source = load_source(path)
+        if not isinstance(source, cls):
+            raise ValueError(f"{path} holds a {source.kind!r} source, wanted {cls.kind!r}")
+        return source
+
+
+def expected_counts(
+    hidden: int,
+    blocks: int,
+    frequencies: int,
+    *,
+    structure: bool = False,
+    structure_frequencies: int = 32,
+    encoding: str = "gff",
+) -> dict[str, int]:
+    """Parameter counts of a root UHN by arithmetic alone (for plans and captions: no tensors are made)."""
+    fields, tokens = len(INDEX_FIELDS), len(STRUCTURE_FIELDS)
+    width = {"gff": 2 * frequencies, "positional": 2 * 32 * fields, "raw": fields}[encoding]
+    frozen = {"gff": fields * frequencies, "positional": 32, "raw": 0}[encoding] + 2 * fields
+    trainable = (width + 1) * hidden + blocks * (2 * hidden * (hidden + 1) + 4 * hidden) + hidden + 1
+    if structure:
+        d = 2 * structure_frequencies
+        trainable += 6 * d * d + 10 * d + (d + 1) * hidden + hidden * (hidden + 1)
+        frozen += tokens * structure_frequencies + 2 * tokens
+    return {"trainable": trainable, "frozen": frozen}

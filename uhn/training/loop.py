@@ -1,0 +1,189 @@
+"""The one training loop: every phase, every setting and every weight source goes through :class:`Loop`.
+
+A step is: spec from the distribution, flat weights from the source, loss (Eq 4 in an initialisation phase, the task's
+in training), backward, optimiser. Everything random is a function of the step, so the state is counters and tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from uhn.models.forward import run
+from uhn.models.spec import ModelSpec
+from uhn.randomness import stream
+from uhn.sources.base import WeightSource
+from uhn.training.distributions import SpecDistribution
+from uhn.training.matching import matching_loss
+from uhn.training.precision import autocast
+from uhn.training.schedule import multiplier
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase with its own optimiser and schedule.
+
+    Args:
+        kind: ``"init"`` (Eq 4, no data, float32) or ``"train"``.
+        steps: optimiser steps.
+        lr: base learning rate.
+        warmup: warm-up, in units.
+        unit: steps in one unit of the schedule (an epoch, or 1).
+        clip: maximum gradient norm, or None.
+        spec: what an initialisation phase of a recursion level generates instead of the distribution's spec.
+    """
+
+    kind: Literal["init", "train"]
+    steps: int
+    lr: float
+    warmup: int = 0
+    unit: int = 1
+    clip: float | None = None
+    spec: ModelSpec | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.unit < 1 or self.lr <= 0 or self.warmup < 0:
+            raise ValueError(f"Phase wants steps >= 1, unit >= 1, lr > 0 and warmup >= 0, got {self}")
+
+    def rate(self, step: int) -> float:
+        """Learning rate of ``step`` (counted from 0 within the phase)."""
+        return self.lr * multiplier(step // self.unit, -(-self.steps // self.unit), self.warmup)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The mean loss over the steps since the last report."""
+
+    phase: int
+    kind: str
+    step: int
+    steps: int
+    epoch: int
+    lr: float
+    loss: float
+
+
+class Diverged(Exception):
+    """The loss is no longer a finite number: a result of the run, not a fault of the program."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(f"{report.kind} loss is {report.loss} at step {report.step} of {report.steps}")
+        self.report = report
+
+
+class Loop:
+    """Trains ``source`` through ``phases``; iterate over it to get a :class:`Report` now and then.
+
+    Args:
+        source: whose parameters are trained (on its device already).
+        distribution: what each step sees.
+        phases: in order; each gets a fresh optimiser, schedule and scaler.
+        seed: run seed of every stream.
+        precision: ``"fp32"``, ``"bf16"`` or ``"fp16"`` in training phases.
+        report_at: (phase, completed steps) → whether to report; the only moments when the host waits for the device.
+        after_step: called after every completed step (to save, or to stop by raising).
+    """
+
+    def __init__(
+        self,
+        source: WeightSource,
+        distribution: SpecDistribution,
+        phases: Sequence[Phase],
+        *,
+        seed: int,
+        precision: str = "fp32",
+        report_at: Callable[[Phase, int], bool] = lambda phase, step: step % 20 == 0,
+        after_step: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.source, self.distribution, self.phases = source, distribution, tuple(phases)
+        self.seed, self.precision, self.report_at, self.after_step = seed, precision, report_at, after_step
+        self.device = next(source.parameters()).device
+        self.phase, self.step = 0, 0
+        self._losses: list[Tensor] = []
+        self._enter()
+
+    def _enter(self) -> None:
+        """Fresh optimiser and scaler for the current phase."""
+        parameters = [p for p in self.source.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(parameters, lr=1.0, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
+        kind = self.phases[self.phase].kind if self.phase < len(self.phases) else "init"
+        scaled = kind == "train" and self.precision == "fp16"
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
+
+    def __iter__(self) -> Iterator[Report]:
+        while self.phase < len(self.phases):
+            phase = self.phases[self.phase]
+            while self.step < phase.steps:
+                rate = phase.rate(self.step)
+                self._losses.append(self._advance(phase, rate))
+                self.step += 1
+                if self.step == phase.steps or self.report_at(phase, self.step):
+                    yield self._report(phase, rate)
+                self.after_step()
+            self.phase, self.step = self.phase + 1, 0
+            self._enter()
+
+    def _advance(self, phase: Phase, rate: float) -> Tensor:
+        """One optimiser step; returns its loss, detached and still on the device."""
+        loss = self._init_loss(phase) if phase.kind == "init" else self._train_loss()
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        if phase.clip is not None:
+            self.scaler.unscale_(self.optimiser)
+            torch.nn.utils.clip_grad_norm_(self.source.parameters(), phase.clip)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        return loss.detach()
+
+    def _init_loss(self, phase: Phase) -> Tensor:
+        spec = phase.spec or self.distribution.spec_at(self.step)
+        return matching_loss(self.source(spec), spec)
+
+    def _train_loss(self) -> Tensor:
+        draw = self.distribution.at(self.step)
+        batch = draw.task.train_batch(self.seed, draw.batch)
+        with autocast(self.precision, self.device):
+            flat = self.source(draw.spec)
+            rng = stream(self.seed, "dropout", self.step, device=self.device)
+            output = run(draw.spec, flat, batch.inputs, training=True, rng=rng)
+        return draw.task.loss(output, batch.target)
+
+    def _report(self, phase: Phase, rate: float) -> Report:
+        loss = float(torch.stack(self._losses).double().mean())
+        self._losses.clear()
+        epoch = -(-self.step // phase.unit)
+        report = Report(self.phase, phase.kind, self.step, phase.steps, epoch, rate, loss)
+        if loss != loss or loss in (float("inf"), float("-inf")):
+            raise Diverged(report)
+        return report
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed run needs: tensors, optimiser and counters; no generator state."""
+        return {
+            "source": self.source.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "phase": self.phase,
+            "step": self.step,
+            "losses": torch.stack(self._losses).cpu() if self._losses else torch.empty(0),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where :meth:`state_dict` was taken. Raises ``ValueError`` if it does not fit this loop."""
+        if not 0 <= state["phase"] <= len(self.phases):
+            raise ValueError(f"progress is in phase {state['phase']}, this run has {len(self.phases)}")
+        try:
+            self.source.load_state_dict(state["source"])
+            self.phase, self.step = state["phase"], state["step"]
+            self._enter()
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.scaler.load_state_dict(state["scaler"])
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(f"progress does not fit this run: {error}") from None
+        self._losses = list(state["losses"].to(self.device).unbind())

@@ -1,0 +1,63 @@
+"""What a person sees while a run goes on: a bar on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
+
+from uhn.training.loop import Report
+
+LINE_SECONDS = 15.0
+"""Time between two lines in a log."""
+
+
+class Display:
+    """Loss, metric, speed and time left of one run.
+
+    Args:
+        name: what to call the run.
+        total: steps of all phases.
+        done: steps done before (a resumed run).
+    """
+
+    def __init__(self, name: str, total: int, done: int = 0) -> None:
+        self.name, self.total, self.first = name, total, done
+        self.done, self.started, self.last = done, time.monotonic(), 0.0
+        self.terminal = sys.stderr.isatty()
+        self.metric = ""
+        self.bar = (
+            tqdm(total=total, initial=done, desc=name, unit="step", dynamic_ncols=True) if self.terminal else None
+        )
+
+    def show(self, report: Report, done: int, metric: str = "") -> None:
+        """Show a report after ``done`` steps of all phases; ``metric`` stays until the next one."""
+        self.metric = metric or self.metric
+        if self.bar is not None:
+            self.bar.set_postfix_str(f"{report.kind} loss {report.loss:.4g} {self.metric}".strip(), refresh=False)
+            self.bar.update(done - self.done)
+        self.done = done
+        now = time.monotonic()
+        if self.bar is None and (now - self.last > LINE_SECONDS or done == self.total or metric):
+            self.last = now
+            speed = (done - self.first) / max(now - self.started, 1e-9)
+            left = (self.total - done) / max(speed, 1e-9)
+            print(
+                f"{self.name}: {report.kind} step {report.step}/{report.steps} loss {report.loss:.4g} "
+                f"lr {report.lr:.2e} {self.metric} {speed:.3g} steps/s, {clock(left)} left".replace("  ", " "),
+                flush=True,
+            )
+
+    def close(self, words: str) -> None:
+        """End with a last line."""
+        if self.bar is not None:
+            self.bar.close()
+        print(f"{self.name}: {words}", flush=True)
+
+
+def clock(seconds: float) -> str:
+    """``h:mm:ss`` or ``m:ss``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
