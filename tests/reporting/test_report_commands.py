@@ -36,13 +36,13 @@ def test_render_writes_what_is_asked_for(results: Path, capsys: pytest.CaptureFi
 
 def test_render_all_includes_the_page(results: Path) -> None:
     paths = render(["all"], open_book(results, "quick"), results)
-    assert {"table11.md", "coverage.md", "report.html"} <= {path.name for path in paths}
+    assert {"table01.md", "coverage.md", "report.html"} <= {path.name for path in paths}
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["render", "table99"], "cannot render 'table99'; known: all, table01"),
+        (["render", "table99"], "cannot render 'table99'; known: all, descriptors, table01"),
         (["render", "table01", "--profile", "huge"], "no results folder"),
         (["explain", "table99", "a", "b"], "no table 'table99'; tables: table01"),
         (["explain", "table01", "a", "uhn"], "no row 'a'; rows: mnist-mlp"),

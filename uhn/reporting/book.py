@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
+from uhn.reporting import paper
 from uhn.reporting.reductions import reductions
 from uhn.reporting.results import Run
 from uhn.reporting.statistics import Statistic, aggregate
@@ -45,12 +47,18 @@ class Book:
         runs: runs with results, by name.
         planned: run names by group ``<experiment>/<method>``; None if there is no plan and what is found is all.
         known: groups that can be run at all, in this profile or another.
+        facts: measured values by topic, row and column (see :class:`~uhn.reporting.columns.Fact`).
+        older: names of runs that older code made and nobody accepted.
+        tables: tables that the plan has runs for.
     """
 
     profile: str
     runs: Mapping[str, Run]
     planned: Mapping[str, Sequence[str]] | None = None
     known: frozenset[str] = field(default_factory=frozenset)
+    facts: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    older: frozenset[str] = field(default_factory=frozenset)
+    tables: frozenset[str] = field(default_factory=frozenset)
 
     @cached_property
     def found(self) -> dict[str, list[Run]]:
@@ -72,10 +80,10 @@ class Book:
     def evidence(self, source: Source) -> Evidence:
         """The runs behind ``source``: those the plan names, or all that are found if there is no plan."""
         if self.planned is None:
-            return Evidence(source, tuple(self.found.get(source.group, ())), ())
+            return Evidence(source, tuple(self.found.get(source.group, ())), (), self.older)
         names = self.planned.get(source.group, ())
         runs = tuple(self.runs[name] for name in names if name in self.runs)
-        return Evidence(source, runs, tuple(name for name in names if name not in self.runs))
+        return Evidence(source, runs, tuple(name for name in names if name not in self.runs), self.older)
 
     def absence(self, source: Source) -> str:
         """Why there is no run behind ``source``."""
@@ -91,6 +99,7 @@ class Evidence:
     source: Source
     runs: tuple[Run, ...]
     missing: tuple[str, ...]
+    older: frozenset[str] = frozenset()
 
     def values(self) -> list[float]:
         """The value of each finished run, in order of seed."""
@@ -106,7 +115,8 @@ class Evidence:
     def reductions(self) -> tuple[str, ...]:
         """What the runs have less of than the paper's, the number of seeds included."""
         phrases = dict.fromkeys(phrase for run in self.runs for phrase in reductions(run))
-        wanted = [paper["seeds"] for run in self.runs if (paper := run.settings.get("paper")) and paper.get("seeds")]
+        wanted = [budget["seeds"] for run in self.runs if (budget := run.settings.get("paper")) and budget.get("seeds")]
+        phrases |= dict.fromkeys(phrase for run in self.runs for phrase in self._members(run))
         planned = self.statistic.total
         if wanted and planned < max(wanted):
             phrases[f"{planned} seed{'s' * (planned != 1)} (paper {max(wanted)})"] = None
@@ -138,6 +148,8 @@ class Evidence:
         marks += self.kinds
         if not self.trained:
             marks.append("not trained")
+        if any(run.name in self.older for run in self.runs):
+            marks.append("older code")
         if statistic.diverged:
             marks.append(f"{statistic.diverged} of {statistic.total} diverged")
         if statistic.missing and self.runs:
@@ -150,7 +162,16 @@ class Evidence:
             return list(run["data"])
         name = self.source.pick.removeprefix("task:")
         names = [task["dataset"] for task in run.settings.get("tasks", ())]
-        return [data for data, own in zip(run["data"], names, strict=False) if own == name]
+        return [data for data, own in zip(run["data"], names, strict=False) if paper.ALIASES.get(own, own) == name]
+
+    def _members(self, run: Run) -> tuple[str, ...]:
+        """How many members of a model set were evaluated, if fewer than the paper's."""
+        wanted = paper.MEMBERS.get(run.settings.get("model_set") or "")
+        if wanted is None or self.source.pick not in ("seen", "unseen"):
+            return ()
+        seen = self.source.pick == "seen"
+        own = sum(entry.get("seen") is seen for entry in (run.get("values") or {}).values())
+        return (f"{own} {self.source.pick} members evaluated (paper {wanted})",) if own < wanted else ()
 
     def _value(self, run: Run) -> float:
         pick = self.source.pick
@@ -160,13 +181,19 @@ class Evidence:
         if pick in ("seen", "unseen"):
             scores = [entry["value"] for entry in members.values() if entry.get("seen") is (pick == "seen")]
         else:
-            entry = members.get(pick.removeprefix("task:"))
+            entry = self._entry(run)
             scores = [entry["value"]] if entry else []
         if not scores:
             raise ValueError(f"{run.folder / 'metrics.json'}: no values for {pick!r}")
         return float(sum(scores) / len(scores))
 
+    def _entry(self, run: Run) -> Mapping[str, Any] | None:
+        """The record of the task this number is about."""
+        name = self.source.pick.removeprefix("task:")
+        members: Mapping[str, Mapping[str, Any]] = run.get("values") or {}
+        return next((entry for key, entry in members.items() if paper.ALIASES.get(key, key) == name), None)
+
     def _fact(self, run: Run, key: str) -> float | None:
-        entry = (run.get("values") or {}).get(self.source.pick.removeprefix("task:"), {})
+        entry = self._entry(run) or {}
         value = entry.get(key, run.get(key))
         return None if value is None else float(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from uhn.reporting import paper
 from uhn.reporting.book import Book, Evidence, Source
@@ -68,38 +68,37 @@ class Label:
 
 @dataclass(frozen=True)
 class Count:
-    """A number of parameters: the paper's (``own=False``) or of the runs behind column ``of`` (``own=True``).
+    """A number of parameters of the source of column ``of``, frozen tensors included.
 
-    ``target`` counts the weights of the model itself instead of its source's.
+    Args:
+        of: key of the column whose runs are counted.
+        which: ``paper``: the paper's; ``run``: of the runs, nothing without runs; ``checked``: of the runs, marked
+            where it is not the paper's, and the paper's without runs.
+        target: count the weights of the model itself instead of its source's.
     """
 
     key: str
     head: str
     of: str
-    own: bool = False
+    which: Literal["paper", "run", "checked"] = "paper"
     target: bool = False
     numeric: bool = True
 
     def cell(self, row: Row, book: Book) -> Cell:
-        """The count, marked if the model that ran is not the paper's."""
+        """The count."""
         wanted = row.counts.get(self.of)
-        counts = self._measured(row, book) if self.own or self.target else []
-        if self.target and counts and wanted is not None and counts != [wanted]:
-            return self._cell(counts, (f"paper {wanted:,}",))
-        if self.target and not counts:
-            counts = [] if wanted is None else [wanted]
-        return self._cell(counts if self.own or self.target else [wanted] if wanted else [])
+        own = self._own(row, book) if self.which != "paper" else []
+        counts = own or ([wanted] if wanted is not None and self.which != "run" else [])
+        differs = self.which == "checked" and wanted is not None and counts != [wanted]
+        text = " / ".join(f"{count:,}" for count in counts) or EMPTY
+        marks = (f"paper {wanted:,}",) if differs else ()
+        return Cell(text, {self.key: str(counts[0]) if len(counts) == 1 else ""}, marks)
 
-    def _measured(self, row: Row, book: Book) -> list[int]:
+    def _own(self, row: Row, book: Book) -> list[int]:
         if self.of not in row.sources:
             return []
-        runs = book.evidence(row.sources[self.of]).runs
-        own = [run["parameters"] for run in runs]
-        return sorted({p["target"] if self.target else p["trainable"] + p["frozen"] for p in own})
-
-    def _cell(self, counts: Sequence[int], marks: tuple[str, ...] = ()) -> Cell:
-        text = " / ".join(f"{count:,}" for count in counts) or EMPTY
-        return Cell(text, {self.key: str(counts[0]) if len(counts) == 1 else ""}, marks)
+        counts = [run["parameters"] for run in book.evidence(row.sources[self.of]).runs]
+        return sorted({c["target"] if self.target else c["trainable"] + c["frozen"] for c in counts})
 
 
 @dataclass(frozen=True)
@@ -154,14 +153,67 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Fact:
+    """Something measured that is no run's result: ``facts/<topic>.json`` of the profile, ``{row: {column: value}}``.
+
+    Args:
+        field: key of the value, this column's own if empty.
+        transposed: look up ``{column: {row: value}}`` instead.
+        absent: what is printed where there is nothing.
+        compare: mark a value that is not the paper's, the row's label ``<key>_paper``.
+    """
+
+    key: str
+    head: str
+    topic: str
+    field: str = ""
+    transposed: bool = False
+    absent: str = "not measured"
+    compare: bool = True
+    numeric: bool = True
+
+    def cell(self, row: Row, book: Book) -> Cell:
+        """The value as printed."""
+        first, second = row.key, self.field or self.key
+        if self.transposed:
+            first, second = second, first
+        value = book.facts.get(self.topic, {}).get(first, {}).get(second)
+        text = self.absent if value is None else shown_value(value)
+        wanted = row.labels.get(f"{self.key}_paper")
+        marks = (
+            (f"paper {wanted}",) if self.compare and wanted is not None and value is not None and text != wanted else ()
+        )
+        return Cell(text, {self.key: text}, marks)
+
+
+def shown_value(value: Any) -> str:
+    """A fact as text: lists as ``a, b``, whole numbers with separators, small numbers short."""
+    if isinstance(value, list | tuple):
+        return "{" + ", ".join(shown_value(entry) for entry in value) + "}"
+    if isinstance(value, bool) or value is None:
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 1000 else f"{value:g}".replace("e-0", "e-")
+    return str(value)
+
+
+@dataclass(frozen=True)
 class TableSpec:
-    """A declared table of the paper."""
+    """A declared table of the paper; ``needs`` says what it is made from: runs, the code itself, or measured facts."""
 
     number: int
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    needs: Literal["runs", "code", "facts"] = "runs"
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Facts it rests on."""
+        return tuple(dict.fromkeys(column.topic for column in self.columns if isinstance(column, Fact)))
 
     @property
     def name(self) -> str:

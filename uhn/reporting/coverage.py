@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from uhn.reporting.book import Book, Evidence
-from uhn.reporting.catalogue import FIGURES, TITLES, FigureSpec, tables
-from uhn.reporting.columns import EMPTY, Measure
+from uhn.reporting.catalogue import FIGURES, FigureSpec, tables, worth
+from uhn.reporting.columns import EMPTY, Fact, Measure, TableSpec
 from uhn.reporting.reductions import share
-from uhn.reporting.tables import Table, build
+from uhn.reporting.tables import build
 
 MEANING = {
     "paper budget": "the paper's generator, steps, rows, batch and seeds, on the real data",
@@ -18,9 +18,13 @@ MEANING = {
     "subset": "on a part of the real data",
     "stand-in": "on generated data of the same shape",
     "not trained": "no better than guessing",
+    "older code": "made by code that has changed since, and not accepted as it stands",
     "diverged": "at least one seed diverged",
     "incomplete": "some of the planned seeds have no result",
-    "rendered": "needs no run",
+    "rendered": "made from the code, needs no run",
+    "measured": "needs no run",
+    "not measured": "nothing of this profile says",
+    "not swept in this profile": "the paper's selection is used",
     "not run": "planned, no result",
     "not in this profile": "another profile runs it",
     "not built": "no profile can produce it yet",
@@ -74,14 +78,21 @@ def line(row: str, column: str, evidence: Evidence, book: Book) -> Line:
     return Line(row, column, status(evidence, book), seeds, part, commit(evidence))
 
 
-def table_lines(table: Table, book: Book) -> list[Line]:
-    """The entries of one table; a table that needs no run has one."""
+def table_lines(spec: TableSpec, book: Book) -> list[Line]:
+    """The entries of one table; a table made from the code alone has one."""
+    if spec.needs == "code":
+        return [Line("all", "all", "rendered")]
+    if spec.needs == "facts" and spec.name not in worth(book):
+        return [Line("all", "all", "not built")]
+    table = build(spec, book)
     lines = []
-    for row, cells in zip(table.spec.rows, table.cells, strict=True):
-        for column, cell in zip(table.spec.columns, cells, strict=True):
+    for row, cells in zip(spec.rows, table.cells, strict=True):
+        for column, cell in zip(spec.columns, cells, strict=True):
             if isinstance(column, Measure) and cell.evidence is not None:
                 lines.append(line(row.key, column.key, cell.evidence, book))
-    return lines or [Line("all", "all", "rendered")]
+            elif isinstance(column, Fact):
+                lines.append(Line(row.key, column.key, cell.text if cell.text == column.absent else "measured"))
+    return lines
 
 
 def figure_lines(figure: FigureSpec, book: Book) -> list[Line]:
@@ -93,12 +104,8 @@ def figure_lines(figure: FigureSpec, book: Book) -> list[Line]:
 
 def parts(book: Book) -> list[tuple[str, list[Line]]]:
     """Every table and figure of the paper: its title and the entries of its cells."""
-    declared = tables(book.methods)
-    found: list[tuple[str, list[Line]]] = []
-    for number, title in TITLES.items():
-        spec = declared.get(f"table{number:02d}")
-        lines = table_lines(build(spec, book), book) if spec else [Line("all", "all", "not built")]
-        found.append((f"Table {number}. {title}", lines))
+    specs = tables(book.methods).values()
+    found = [(f"Table {spec.number}. {spec.title}", table_lines(spec, book)) for spec in specs]
     found += [(f"Figure {figure.number}. {figure.title}", figure_lines(figure, book)) for figure in FIGURES]
     return found
 

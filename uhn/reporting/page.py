@@ -7,7 +7,7 @@ from html import escape
 
 from uhn.reporting import coverage
 from uhn.reporting.book import Book, Evidence
-from uhn.reporting.catalogue import tables
+from uhn.reporting.catalogue import tables, worth
 from uhn.reporting.columns import EMPTY, Cell
 from uhn.reporting.page_runs import anchor, group_section, told
 from uhn.reporting.style import STYLE
@@ -16,7 +16,8 @@ from uhn.reporting.tables import Table, build
 
 def to_html(book: Book) -> str:
     """The whole page as HTML5."""
-    built = [build(spec, book) for spec in tables(book.methods).values()]
+    declared = tables(book.methods)
+    built = [build(declared[name], book) for name in worth(book)]
     groups: dict[str, Evidence] = {}
     for table in built:
         for cells in table.cells:

@@ -67,6 +67,9 @@ DATASETS: Final = {
 }
 """Appendix C.1."""
 
+ALIASES: Final = {"ag_news_30k": "ag_news"}
+"""Datasets that stand in a row under another's name."""
+
 GRAPHS: Final = ("cora", "citeseer", "pubmed")
 
 DIRECT: Final = {
@@ -93,6 +96,36 @@ BASELINES: Final = {
     "chunked": {"cifar10-cnn20": 625_480, "cifar10-cnn32": 627_592, "cifar10-cnn44": 629_640, "cifar10-cnn56": 631_688},
 }
 """#Params of Table 2's baselines."""
+
+FAMILIES: Final = {
+    "cnn-mixed-depth": ("CNN Mixed Depth", 366_995, 463_018, (100, 80, 20, 20, 20)),
+    "cnn-mixed-width": ("CNN Mixed Width", 624_987, 1_072_586, (500, 450, 50, 50, 50)),
+    "cnn-mixed-depth-width": ("CNN Mixed Depth × Width", 734_206, 1_372_110, (1000, 950, 50, 50, 50)),
+    "transformer-mixed": ("Transformer Mixed", 523_650, 1_086_212, (1000, 950, 50, 50, 50)),
+}
+"""Tables 3 and 17 by experiment and model set: title, mean and largest #Params, sizes (all, training, hold-in,
+held-out, validation)."""
+
+MEMBERS: Final = {name: sizes[3] for name, (_, _, _, sizes) in FAMILIES.items()}
+"""Members of a set that the paper evaluates, seen and unseen alike."""
+
+MULTI_TASK: Final = {
+    "mnist-mlp": ("Image", "MNIST", "MLP", "mnist"),
+    "cifar10-cnn44": ("Image", "CIFAR-10", "CNN-44", "cifar10"),
+    "cora-gcn": ("Graph", "Cora", "GCN", "cora"),
+    "pubmed-gat": ("Graph", "PubMed", "GAT", "pubmed"),
+    "agnews-transformer": ("Text", "AG News", "Transformer-2L", "ag_news"),
+    "kan-kv": ("Formula (RMSE)", "kv", "KAN-g5", "kv"),
+}
+"""Rows of Tables 4, 20, 26 and 28 by single-model experiment; the last is the task's dataset."""
+
+CITATION: Final = {
+    "nodes": ("Nodes", {"cora": 2_708, "citeseer": 3_327, "pubmed": 19_717}),
+    "edges": ("Edges", {"cora": 5_429, "citeseer": 4_732, "pubmed": 44_338}),
+    "features": ("Features", {"cora": 1_433, "citeseer": 3_703, "pubmed": 500}),
+    "classes": ("Classes", {"cora": 7, "citeseer": 6, "pubmed": 3}),
+}
+"""Table 10."""
 
 RESULTS: Final = {
     ("mnist-mlp", "direct", "value"): "98.37",

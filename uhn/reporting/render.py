@@ -7,7 +7,8 @@ from pathlib import Path
 
 from uhn.reporting import coverage, page
 from uhn.reporting.book import Book
-from uhn.reporting.catalogue import tables
+from uhn.reporting.catalogue import tables, worth
+from uhn.reporting.facts import load_facts, paper_selection
 from uhn.reporting.files import write
 from uhn.reporting.results import load_runs
 from uhn.reporting.tables import FORMATS, build
@@ -22,7 +23,7 @@ def open_book(results: Path, profile: str, params: Path | None = None) -> Book:
     if params is None:
         if not (results / profile).is_dir():
             raise ValueError(f"no results folder {results / profile}")
-        return Book(profile, load_runs(results, profile))
+        return Book(profile, load_runs(results, profile), facts=load_facts(results, profile))
     from uhn.experiments.config import load_config
     from uhn.experiments.plan import Plan
 
@@ -31,7 +32,9 @@ def open_book(results: Path, profile: str, params: Path | None = None) -> Book:
     planned: dict[str, list[str]] = {}
     for name in plan.runs:
         planned.setdefault(name.rpartition("/")[0], []).append(name)
-    return Book(profile, load_runs(results, profile), planned, frozenset(known))
+    wanted = frozenset(name for name, table in plan.tables.items() if table.runs)
+    facts = paper_selection(params) | load_facts(results, profile)
+    return Book(profile, load_runs(results, profile), planned, frozenset(known), facts, tables=wanted)
 
 
 def render_table(name: str, book: Book, results: Path) -> list[Path]:
@@ -62,21 +65,24 @@ def render_page(book: Book, results: Path) -> list[Path]:
     return [path]
 
 
-def targets(book: Book) -> list[str]:
-    """Everything :func:`render` knows by name."""
-    return [*tables(book.methods), "coverage", "report"]
+GROUPS = {"all": "tables with runs or facts, coverage, report", "descriptors": "Tables 6-9, from the code"}
+"""Names that stand for several."""
 
 
 def render(names: Iterable[str], book: Book, results: Path) -> list[Path]:
-    """Write what ``names`` ask for (``all``: everything) and return the paths.
+    """Write what ``names`` ask for and return the paths. ``all`` and ``descriptors`` stand for several, see ``GROUPS``.
 
     Raises:
         ValueError: for an unknown name, before anything is written.
     """
-    known = targets(book)
-    wanted = list(dict.fromkeys(known if "all" in (names := list(names)) else names))
+    declared = tables(book.methods)
+    groups = {"all": [*worth(book), "coverage", "report"]}
+    groups["descriptors"] = [spec.name for spec in declared.values() if spec.needs == "code"]
+    wanted = list(dict.fromkeys(each for name in names for each in groups.get(name, [name])))
+    known = [*declared, "coverage", "report"]
     if unknown := [name for name in wanted if name not in known]:
-        raise ValueError(f"cannot render {', '.join(map(repr, unknown))}; known: all, {', '.join(known)}")
+        there = ", ".join([*groups, *known])
+        raise ValueError(f"cannot render {', '.join(map(repr, unknown))}; known: {there}")
     paths: list[Path] = []
     for name in wanted:
         if name == "coverage":

@@ -1,0 +1,52 @@
+"""Facts that are no run's result: statistics of data and model sets, grids, selections.
+
+A profile's stages leave them as ``results/<profile>/facts/<topic>.json``, each ``{row: {column: value}}``:
+
+- ``citation``: ``{"cora": {"nodes": …, "edges": …, "features": …, "classes": …}, …}`` (Table 10)
+- ``model-sets``: ``{"cnn-mixed-width": {"models", "mean", "largest", "training", "hold_in", "held_out",
+  "validation"}, …}`` (Tables 3 and 17)
+- ``grid-<method>``, ``selected-<method>``: ``{experiment: {"init_lr", "init_steps", "lr", "budget"}, …}``, a grid with
+  ``first``, the budget of the first stages (Tables 12-16, 18, 19, 21, 22)
+- ``guardrails``: ``{experiment: {"guardrail": …}, …}`` (Table 20)
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+Facts = dict[str, dict[str, dict[str, Any]]]
+
+
+def load_facts(results: Path, profile: str) -> Facts:
+    """All facts of a profile by topic. Raises ``ValueError`` for a file that does not hold rows of columns."""
+    facts: Facts = {}
+    for path in sorted((results / profile / "facts").glob("*.json")):
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"cannot read {path}: {error}") from error
+        if not isinstance(data, dict) or not all(isinstance(row, dict) for row in data.values()):
+            raise ValueError(f"{path}: wanted an object of objects (row, then column)")
+        facts[path.stem] = data
+    return facts
+
+
+def paper_selection(params: Path) -> Facts:
+    """The paper's hyperparameters by method and experiment: the settings of the profile ``paper``, if there is one."""
+    from uhn.experiments.config import load_config
+
+    try:
+        config = load_config(params, "paper")
+    except ValueError:
+        return {}
+    facts: Facts = {}
+    for name, entry in config.experiments.items():
+        for method in entry.methods:
+            run = config.resolve(name, method, config.seeds(name)[0])
+            values: dict[str, Any] = {"lr": run.train.lr, "budget": run.train.epochs or run.train.steps}
+            if method == "uhn":
+                values |= {"init_lr": run.init.lr or 0, "init_steps": run.init.steps}
+            facts.setdefault(f"paper-{method}", {})[name] = values
+    return facts
