@@ -51,11 +51,13 @@ def status(evidence: Evidence, book: Book) -> str:
     statistic = evidence.statistic
     words = ["reduced"] if evidence.reductions else []
     words += evidence.kinds
-    words += [
-        word for word, holds in (("not trained", not evidence.trained), ("diverged", statistic.diverged)) if holds
-    ]
-    if statistic.missing:
-        words.append("incomplete")
+    found = {
+        "not trained": not evidence.trained,
+        "older code": any(run.name in evidence.older for run in evidence.runs),
+        "diverged": statistic.diverged > 0,
+        "incomplete": statistic.missing > 0,
+    }
+    words += [word for word, holds in found.items() if holds]
     return ", ".join(words) or "paper budget"
 
 
