@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,9 @@ pytestmark = pytest.mark.workflow
 
 NOTHING = "Nothing to be done"
 EXTRA = "  smoke:\n"
+FUTURE = "from __future__ import annotations\n"
+MORE = "    seeds: 2\n    grouping: job\n    tables:\n      table01: [mnist-mlp]\n"
+FEWER = MORE.replace("seeds: 2", "seeds: 1")
 
 
 def _jobs(said: str) -> list[str]:
@@ -28,80 +30,69 @@ def test_the_dag_of_every_profile_is_whole(workflow: Workflow) -> None:
 
 
 def test_bad_settings_stop_before_anything_runs(workflow: Workflow) -> None:
+    assert "wanted one of quick, paper, smoke, got 'fast'" in workflow.snakemake("tables", check=False, profile="fast")
     workflow.edit("params.yaml", "lr: 0.01, epochs: 200", "lr: -1, epochs: 200")
     said = workflow.snakemake("tables", check=False)
     assert "experiments.mnist-mlp.methods.direct.train.lr: wanted > 0" in said
     assert "Traceback" not in said
-    assert "wanted one of quick, paper, smoke, got 'fast'" in workflow.snakemake("tables", check=False, profile="fast")
     assert not (workflow.folder / "results").exists()
 
 
 def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) -> None:
+    workflow.edit("params.yaml", MORE, FEWER)
     said = workflow.snakemake("tables")
     tables, runs = workflow.folder / "results/smoke/tables", workflow.folder / "results/smoke/runs"
     for name in ("table01.md", "table01.csv", "table01.tex", "table11.md", "table11.csv", "table11.tex"):
         assert (tables / name).stat().st_size > 0, said
-    metrics = sorted(path.parent.relative_to(runs).as_posix() for path in runs.rglob("metrics.json"))
-    assert len(metrics) == 12
-    assert "mnist-mlp/uhn/seed-21962" in metrics
+    names = {path.parent.relative_to(runs).as_posix() for path in runs.rglob("metrics.json")}
+    experiments = ("mnist-mlp", "kan-ellipj", "kan-kv")
+    assert names == {f"{name}/{method}/seed-21962" for name in experiments for method in ("direct", "uhn")}
     mnist = json.loads((runs / "mnist-mlp/uhn/seed-21962/metrics.json").read_text())
     assert mnist["data"][0]["kind"] in ("subset", "stand-in")
-    assert not list((workflow.folder / "work").rglob("progress.ckpt"))
-    assert NOTHING in workflow.snakemake("tables")
-
-    def bytes_of(folder: Path) -> dict[str, bytes]:
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-    before, written = bytes_of(tables), _times(runs)
+    assert not list((workflow.folder / "work").rglob("*.*"))
+    first_tables, first_runs = _bytes(tables), _bytes(runs)
 
     # Comments change nothing.
     workflow.edit("params.yaml", EXTRA, "  # a comment\n" + EXTRA)
-    workflow.edit("uhn/layers/kan.py", "from __future__", "# a comment\nfrom __future__")
+    workflow.edit("uhn/layers/kan.py", FUTURE, FUTURE + "# a comment\n")
     assert NOTHING in workflow.snakemake("tables")
 
     # Code counts for the runs that use it.
-    workflow.edit(
-        "uhn/layers/kan.py", "from __future__ import annotations\n", "from __future__ import annotations\n\nX = 1\n"
-    )
-    assert _jobs(workflow.snakemake("tables", "-n")) == sorted(
-        ["all", "render", "tables", "total", "train_functions_seed_21962", "train_functions_seed_59358"]
-    ) or "train_mnist" not in workflow.snakemake("tables", "-n")
-    workflow.edit("uhn/layers/kan.py", "\n\nX = 1\n", "\n")
-    assert NOTHING in workflow.snakemake("tables")
+    workflow.edit("uhn/layers/kan.py", FUTURE, FUTURE + "\nUNUSED = 1\n")
+    jobs = set(_jobs(workflow.snakemake("tables", "-n")))
+    assert "train_functions_seed_21962" in jobs
+    assert "train_mnist_mlp_seed_21962" not in jobs
+    workflow.edit("uhn/layers/kan.py", FUTURE + "\nUNUSED = 1\n", FUTURE)
 
-    # One seed more trains that seed, and no other run is written again.
-    workflow.edit("params.yaml", "    seeds: 2\n", "    seeds: 3\n")
+    # One seed more trains that seed, and no other run is made again.
+    workflow.edit("params.yaml", FEWER + "      table11: [", MORE + "      table11: [")
     workflow.snakemake("tables")
-    after = _times(runs)
-    assert {name: after[name] for name in written} == written
-    assert {name.rpartition("/seed-")[2].partition("/")[0] for name in after.keys() - written.keys()} == {"78117"}
+    after = _bytes(runs)
+    assert {name: after[name] for name in first_runs} == first_runs
+    assert {name.split("/")[2] for name in after.keys() - first_runs.keys()} == {"seed-59358"}
 
     # One seed fewer renders the first tables again, byte for byte.
-    workflow.edit("params.yaml", "    seeds: 3\n", "    seeds: 2\n")
+    workflow.edit("params.yaml", MORE, FEWER)
     workflow.snakemake("tables")
-    assert bytes_of(tables) == before
+    assert _bytes(tables) == first_tables
 
 
-def test_a_job_that_gains_a_run_trains_that_run_only(workflow: Workflow) -> None:
-    workflow.edit("params.yaml", "    seeds: 2\n", "    seeds: 1\n")
-    workflow.edit(
-        "params.yaml", "      table01: [mnist-mlp]\n      table11: [kan-ellipj, kan-kv]", "      table11: [kan-kv]"
-    )
+def test_a_job_that_gains_or_misses_a_run_trains_that_run_only(workflow: Workflow) -> None:
+    workflow.edit("params.yaml", MORE, FEWER.replace("      table01: [mnist-mlp]\n", ""))
+    workflow.edit("params.yaml", "[kan-ellipj, kan-kv]", "[kan-kv]")
     workflow.snakemake("runs")
     runs = workflow.folder / "results/smoke/runs"
-    written = _times(runs)
-    assert len(written) == 2 * 3
+    first = _bytes(runs)
+    assert len(first) == 2 * 3
     workflow.edit("params.yaml", "table11: [kan-kv]", "table11: [kan-kv, kan-iv]")
+    (runs / "kan-kv/uhn/seed-21962/history.csv").unlink()
     workflow.snakemake("runs")
-    after = _times(runs)
-    assert {name: after[name] for name in written} == written
+    after = _bytes(runs)
     assert len(after) == 4 * 3
-    (runs / "kan-iv/uhn/seed-21962/metrics.json").unlink()
-    workflow.snakemake("runs")
-    assert _times(runs).keys() == after.keys()
-    assert {name: _times(runs)[name] for name in written} == written
+    remade = {name for name in first if after[name] != first[name]}
+    assert {name.rpartition("/")[0] for name in remade} == {"kan-kv/uhn/seed-21962"}
+    assert "kan-kv/uhn/seed-21962/metrics.json" in remade
 
 
-def _times(folder: Path) -> dict[str, int]:
-    stamp: Callable[[Path], int] = lambda path: path.stat().st_mtime_ns  # noqa: E731
-    return {path.relative_to(folder).as_posix(): stamp(path) for path in folder.rglob("*.*") if path.is_file()}
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
