@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from data_helpers import Server, idx, pin
 
-from uhn.data import download, entries, fetch, images
+from uhn.data import citation, download, entries, fetch, images, text
 from uhn.data.entries import Entry, Source
 
 
@@ -28,7 +28,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Callable[[Entry], Entry]:
     """Return a function that makes an entry the only dataset for the length of a test."""
 
     def make(entry: Entry) -> Entry:
-        for module in (entries, fetch, images):
+        for module in (entries, fetch, images, citation, text):
             monkeypatch.setattr(module, "ENTRIES", {entry.name: entry})
         return entry
 

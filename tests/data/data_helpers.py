@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 
+from uhn.data import fetch
+from uhn.data.entries import Entry
 from uhn.data.pins import File
+
+MIRROR = os.environ.get("UHN_DATA_MIRROR", "")
+"""The mirror that the tests were started with; the tests that need the real files run only if there is one."""
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -21,6 +28,12 @@ def idx(array: np.ndarray) -> bytes:
 def pin(path: str, content: bytes) -> File:
     """Pin ``content``."""
     return File(path, hashlib.sha256(content).hexdigest(), len(content))
+
+
+def fetch_only(root: str, entry: Entry) -> None:
+    """Fetch ``entry`` as the only dataset there is; run in a process of its own."""
+    fetch.ENTRIES = {entry.name: entry}  # type: ignore[assignment]
+    fetch.fetch(entry.name, Path(root))
 
 
 class Server:

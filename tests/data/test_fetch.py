@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from data_helpers import Server, pin
+from data_helpers import Server, fetch_only, pin
 
 from uhn.data import fetch as fetch_module
 from uhn.data import images, unpack
@@ -28,8 +28,9 @@ CONTENT = b"what the file holds\n" * 500
 
 
 def leftovers(root: Path) -> list[str]:
-    """Every file below ``root`` but locks."""
-    return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file() and ".locks" not in p.parts)
+    """Every file below ``root`` but locks and the notes of what could not be had."""
+    files = [p.relative_to(root) for p in root.rglob("*") if p.is_file()]
+    return sorted(str(path) for path in files if path.parts[0] not in (".locks", ".unavailable"))
 
 
 def one_file(*sources: Source, content: bytes = CONTENT) -> Entry:
@@ -277,16 +278,11 @@ def test_root_that_is_a_file(tmp_path: Path, tiny_mnist: tuple[Path, dict[str, b
         fetch("mnist", tmp_path / "data", mirror=str(tiny_mnist[0]))
 
 
-def _fetch_toy(root: str, url: str, entry: Entry) -> None:
-    fetch_module.ENTRIES = {"toy": entry}  # type: ignore[assignment]
-    fetch("toy", Path(root))
-
-
 def test_two_processes_fetch_once(tmp_path: Path, server: Server) -> None:
     entry = one_file(Source(f"{server.url}/file", (("toy/file", ""),)))
     server.give("/file", CONTENT)
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_fetch_toy, args=(str(tmp_path / "data"), server.url, entry)) for _ in range(2)]
+    workers = [context.Process(target=fetch_only, args=(str(tmp_path / "data"), entry)) for _ in range(2)]
     for worker in workers:
         worker.start()
     for worker in workers:

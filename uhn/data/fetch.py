@@ -17,6 +17,7 @@ from uhn.data.download import DownloadError, download
 from uhn.data.entries import ENTRIES, Entry, Source
 from uhn.data.pins import DataError, File, PinError, Status, UnavailableError, status
 from uhn.data.unpack import unpack
+from uhn.files import write_atomically
 
 MIRROR_VARIABLE = "UHN_DATA_MIRROR"
 """Environment variable naming a mirror: a folder or an http(s) address."""
@@ -72,14 +73,20 @@ def fetch(name: str, root: Path, *, mirror: str | None = None) -> list[Path]:
         DataError: if the disk is full or a file cannot be written. No half-written file stays.
     """
     entry, mirror = entry_of(name), mirror if mirror is not None else mirror_from_environment()
+    note = _note(name, root)
     with _locked(name, root):
         for file in entry.files:
             state = status(file, root)
             if state == "ok":
                 continue
             log.info("%s: %s is %s; fetching it", name, file.path, state)
-            _obtain(entry, file, root, mirror)
-        _note(name, root).unlink(missing_ok=True)
+            try:
+                _obtain(entry, file, root, mirror)
+            except UnavailableError as error:
+                told = {"mirror": mirror, "when": time.time(), "what": error.what, "tried": error.tried}
+                write_atomically(note, json.dumps(told))
+                raise
+        note.unlink(missing_ok=True)
     return [root / file.path for file in entry.files]
 
 
@@ -91,22 +98,13 @@ def ensure(name: str, root: Path, *, mirror: str | None = None) -> None:
     if present(name, root):
         return
     mirror = mirror if mirror is not None else mirror_from_environment()
-    note = _note(name, root)
     try:
-        told = json.loads(note.read_text())
+        told = json.loads(_note(name, root).read_text())
         if told["mirror"] == mirror and 0 <= time.time() - told["when"] < FORGET_S:
             raise UnavailableError(name, told["what"], list(told["tried"]))
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    try:
-        fetch(name, root, mirror=mirror)
-    except UnavailableError as error:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        told = {"mirror": mirror, "when": time.time(), "what": error.what, "tried": error.tried}
-        temporary = note.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(told))
-        os.replace(temporary, note)
-        raise
+    fetch(name, root, mirror=mirror)
 
 
 @contextmanager

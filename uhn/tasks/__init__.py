@@ -3,7 +3,7 @@
 from uhn.tasks.base import IGNORED, Batch, Limits, Provenance, Split, Task
 from uhn.tasks.full import FullBatchTask
 from uhn.tasks.load import DATASETS, load_task
-from uhn.tasks.rows import ImageRows, RowTask
+from uhn.tasks.rows import ImageRows, RowTask, TextRows
 
 __all__ = [
     "DATASETS",
@@ -16,5 +16,6 @@ __all__ = [
     "RowTask",
     "Split",
     "Task",
+    "TextRows",
     "load_task",
 ]

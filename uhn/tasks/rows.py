@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from uhn.data.images import Images, Preprocessing, augment
+from uhn.data.tokens import PADDING, Tokens
 from uhn.models.forward import Inputs
 from uhn.randomness import stream
 from uhn.tasks.base import Batch, Card, Split, Task
@@ -33,7 +34,7 @@ class Rows(Protocol):
         ...
 
     def batch(self, rows: Tensor, rng: torch.Generator | None) -> Batch:
-        """Return rows ``[B]`` as a batch; with ``rng`` as a training batch, augmented if that is what they are."""
+        """Return rows ``[B]`` (int64, on the CPU) as a batch; ``rng`` is given for training batches."""
         ...
 
     def update(self, digest: hashlib._Hash) -> None:
@@ -51,8 +52,9 @@ class ImageRows:
 
     @classmethod
     def of(cls, images: Images, preprocessing: Preprocessing) -> ImageRows:
-        """Wrap arrays; no copy."""
-        return cls(torch.from_numpy(images.x), torch.from_numpy(images.y), preprocessing)
+        """Wrap arrays; copied only if they may not be written to (as views of a file's bytes)."""
+        x = images.x if images.x.flags.writeable else images.x.copy()
+        return cls(torch.from_numpy(x), torch.from_numpy(images.y), preprocessing)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -78,6 +80,56 @@ class ImageRows:
         digest.update(str(tuple(self.x.shape)).encode())
         for tensor in (self.x, self.y):
             digest.update(tensor.contiguous().cpu().numpy().tobytes())
+
+
+@dataclass(frozen=True)
+class TextRows:
+    """Token ids of many texts in one vector ``[total]``, where each begins and how long it is ``[N]``, labels ``[N]``.
+
+    Lengths stay on the CPU too (``sizes``), so that the width of a batch is known without asking the device.
+    """
+
+    ids: Tensor
+    starts: Tensor
+    lengths: Tensor
+    y: Tensor
+    sizes: Tensor
+
+    @classmethod
+    def of(cls, tokens: Tokens) -> TextRows:
+        """Wrap arrays."""
+        lengths = torch.from_numpy(tokens.lengths)
+        ids = torch.from_numpy(tokens.ids.astype("int32"))
+        return cls(ids, lengths.cumsum(0) - lengths, lengths, torch.from_numpy(tokens.y), lengths)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def select(self, rows: Tensor) -> TextRows:
+        """Return the given rows; the ids of all texts are kept, as other rows may share them."""
+        rest = (self.starts[rows], self.lengths[rows], self.y[rows], self.sizes[rows])
+        return TextRows(self.ids, *rest)
+
+    def to(self, device: torch.device | str) -> TextRows:
+        """Return the same rows on ``device``."""
+        return replace(self, **{name: getattr(self, name).to(device) for name in ("ids", "starts", "lengths", "y")})
+
+    def batch(self, rows: Tensor, rng: torch.Generator | None) -> Batch:
+        """Return token ids ``[B, T]``, padded to the longest of the batch, and where they are padding."""
+        width = int(self.sizes[rows].max())
+        rows = rows.to(self.ids.device)
+        place = torch.arange(width, device=self.ids.device)
+        padding = place >= self.lengths[rows, None]
+        index = (self.starts[rows, None] + place).masked_fill(padding, 0)
+        x = self.ids[index].masked_fill(padding, PADDING).long()
+        return Batch(Inputs(x, padding=padding), self.y[rows])
+
+    def update(self, digest: hashlib._Hash) -> None:
+        """Feed the used tokens, lengths and labels to a hash."""
+        owner = torch.repeat_interleave(self.starts - (self.lengths.cumsum(0) - self.lengths), self.lengths)
+        used = self.ids[(owner + torch.arange(len(owner), device=owner.device))]
+        for tensor in (used, self.lengths, self.y):
+            digest.update(tensor.cpu().numpy().tobytes())
 
 
 class RowTask(Task):
@@ -112,11 +164,10 @@ class RowTask(Task):
         return moved
 
     def _permutation(self, seed: int, epoch: int) -> Tensor:
-        """Order of the training rows in one epoch, ``[rows]`` on the device; the last one asked for is kept."""
+        """Order of the training rows in one epoch, ``[rows]`` on the CPU; the last one asked for is kept."""
         if self._order is None or self._order[:2] != (seed, epoch):
             generator = stream(seed, f"shuffle/{self.name}", epoch)
-            order = torch.randperm(len(self._splits["train"]), generator=generator).to(self._device)
-            self._order = (seed, epoch, order)
+            self._order = (seed, epoch, torch.randperm(len(self._splits["train"]), generator=generator))
         return self._order[2]
 
     def train_batch(self, seed: int, step: int) -> Batch:

@@ -32,6 +32,15 @@ def split_rows(rows: int, dataset_type: DatasetType) -> tuple[Tensor, Tensor]:
     return torch.tensor(train.indices), torch.tensor(val.indices)
 
 
+def enough_rows(limits: Limits, dataset_type: DatasetType, *, validate: bool) -> int:
+    """Return how many training rows must exist for both limits (neither None) to be met once validation is cut off."""
+    train, val = limits.train_rows or 0, limits.test_rows or 0
+    if not validate:
+        return train
+    percent = VALIDATION_PERCENT.get(dataset_type, 20)
+    return max(-(-100 * train // (100 - percent)) + 1, -(-100 * val // percent))
+
+
 def arrange(
     train: R, test: R, name: str, dataset_type: DatasetType, *, validate: bool, limits: Limits
 ) -> tuple[dict[Split, R], list[str]]:
