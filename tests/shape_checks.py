@@ -1,5 +1,13 @@
 """The checker that the tests put on every function of the tensor rooms: an int may stand for a float."""
 
+from collections.abc import Callable
+from typing import Any
+
 from beartype import BeartypeConf, beartype
 
-check = beartype(conf=BeartypeConf(is_pep484_tower=True))
+_check = beartype(conf=BeartypeConf(is_pep484_tower=True))
+
+
+def check(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Check calls of ``function``, but not constructors: settings check themselves, and tests see how."""
+    return function if function.__name__ == "__init__" else _check(function)
