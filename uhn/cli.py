@@ -15,6 +15,7 @@ from importlib import import_module
 from types import FrameType
 
 import uhn
+from uhn.data.pins import DataError
 
 ROOMS = ("uhn.experiments.commands", "uhn.data.commands", "uhn.reporting.commands")
 
@@ -55,6 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 143
     except BrokenPipeError:
         sys.stderr.close()
+        return 1
+    except DataError as error:
+        if os.environ.get("UHN_TRACEBACK"):
+            raise
+        print(f"uhn: {error}", file=sys.stderr)
         return 1
     except (ValueError, OSError) as error:
         if os.environ.get("UHN_TRACEBACK"):

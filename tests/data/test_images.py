@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from data_helpers import idx
+from data_helpers import MIRROR, idx
 
 from uhn.data.builtin import digits_file, load_builtin_mnist, parse
-from uhn.data.images import CIFAR10_PREPROCESSING, MNIST_PREPROCESSING, Images, augment, read_idx
+from uhn.data.fetch import fetch
+from uhn.data.images import (
+    CIFAR10_PREPROCESSING,
+    MNIST_PREPROCESSING,
+    Images,
+    augment,
+    load_cifar10,
+    load_mnist,
+    read_idx,
+)
 from uhn.data.pins import DataError
 
 
@@ -92,3 +103,22 @@ def test_shipped_digits() -> None:
 def test_broken_digit_table(text: bytes) -> None:
     with pytest.raises(DataError):
         parse(text)
+
+
+@pytest.mark.skipif(not MIRROR, reason="needs the real files: UHN_DATA_MIRROR is not set")
+def test_real_digits(tmp_path: Path) -> None:
+    fetch("mnist", tmp_path, mirror=MIRROR)
+    train, test = load_mnist(tmp_path)
+    assert (train.x.shape, test.x.shape) == ((60000, 1, 28, 28), (10000, 1, 28, 28))
+    assert MNIST_PREPROCESSING.normalise(torch.from_numpy(train.x[:2000].copy())).mean().abs() < 0.02
+    shipped = {x.tobytes() for part in load_builtin_mnist() for x in part.x}  # type: ignore[union-attr]
+    assert len(shipped & {x.tobytes() for x in train.x}) == len(shipped), "the shipped digits are MNIST's"
+
+
+@pytest.mark.skipif(not MIRROR, reason="needs the real files: UHN_DATA_MIRROR is not set")
+def test_real_photographs(tmp_path: Path) -> None:
+    fetch("cifar10", tmp_path, mirror=MIRROR)
+    train, test = load_cifar10(tmp_path)
+    assert np.bincount(train.y).tolist() == [5000] * 10 and np.bincount(test.y).tolist() == [1000] * 10
+    normalised = CIFAR10_PREPROCESSING.normalise(torch.from_numpy(train.x[:5000]))
+    assert normalised.mean().abs() < 0.05 and (normalised.std() - 1).abs() < 0.05

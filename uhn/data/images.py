@@ -64,11 +64,12 @@ def augment(x: UInt8[Tensor, "B C H W"], generator: torch.Generator) -> UInt8[Te
     """
     count, channels, height, width = x.shape
     flip = torch.rand(count, generator=generator) < 0.5
-    top, left = (torch.randint(0, 2 * PAD + 1, (count,), generator=generator) for _ in range(2))
-    rows = top[:, None] + torch.arange(height)
-    columns = left[:, None] + torch.arange(width)
-    columns = torch.where(flip[:, None], width + 2 * PAD - 1 - columns, columns)
-    rows, columns = (_reflect(i - PAD, n).to(x.device) for i, n in ((rows, height), (columns, width)))
+    corner = torch.randint(0, 2 * PAD + 1, (2, count), generator=generator)
+    top, left = corner.to(x.device)[..., None]  # small, so a device need not be waited for
+    rows = top + torch.arange(height, device=x.device)
+    columns = left + torch.arange(width, device=x.device)
+    columns = torch.where(flip.to(x.device)[:, None], width + 2 * PAD - 1 - columns, columns)
+    rows, columns = _reflect(rows - PAD, height), _reflect(columns - PAD, width)
     image = torch.arange(count, device=x.device)[:, None, None, None]
     channel = torch.arange(channels, device=x.device)[None, :, None, None]
     return x[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
