@@ -43,7 +43,8 @@ class TableProjection:
     def __init__(
         self, encoding: Positional | Raw, scale: Tensor, centre: Tensor, weight: Tensor, bias: Tensor | None
     ) -> None:
-        self.encoding, self.scale, self.centre = encoding, scale, centre
+        self.encoding = encoding
+        self.scale, self.centre = scale.to(weight.device), centre.to(weight.device)  # a raw encoding has no device
         self.weight, self.bias = weight, bias
         self.fields = scale.shape[0]
         self.grad_weight = torch.zeros_like(weight)
@@ -74,7 +75,11 @@ class TableProjection:
         return found
 
     def forward(self, piece: TablePiece) -> Tensor:
-        """Return the rows of ``piece``, shape ``[count, h]``."""
+        """Return the rows of ``piece``, shape ``[count, h]``; in full precision, since neighbours would collide."""
+        with torch.autocast(self.weight.device.type, enabled=False):
+            return self._rows(piece)
+
+    def _rows(self, piece: TablePiece) -> Tensor:
         sizes = [size for _, size in piece.block.axes]
         constant = torch.zeros_like(self.weight[:, 0]) if self.bias is None else self.bias
         tables = []
