@@ -10,10 +10,11 @@ import torch
 from uhn.descriptors.ranges import Ranges
 from uhn.experiments.settings import RunSettings
 from uhn.models import zoo
+from uhn.modelsets import corner_specs, sample_set
 from uhn.sources import SOURCES, Direct, UniversalHypernetwork, WeightSource
 from uhn.sources.chain import Chain
 from uhn.tasks import Limits, Task, load_task
-from uhn.training.distributions import ManyTasks, OneModel, SpecDistribution
+from uhn.training.distributions import ManyTasks, ModelSet, OneModel, SpecDistribution
 from uhn.training.loop import Phase
 
 
@@ -36,6 +37,9 @@ def build_tasks(settings: RunSettings, data_root: Path, device: torch.device) ->
 
 def build_distribution(settings: RunSettings, tasks: Sequence[Task]) -> SpecDistribution:
     """Return what each step of training sees."""
+    if settings.model_set is not None:
+        split = "train_when_tuning" if settings.validate_split else "train"
+        return ModelSet(tasks[0], sample_set(settings.model_set).split(split), settings.seed)
     specs = [zoo(task.model) for task in settings.tasks]
     if len(tasks) == 1:
         return OneModel(tasks[0], specs[0])
@@ -45,9 +49,10 @@ def build_distribution(settings: RunSettings, tasks: Sequence[Task]) -> SpecDist
 
 def build_source(settings: RunSettings, distribution: SpecDistribution) -> WeightSource:
     """Return the untrained weight source of the run, its initial values drawn from the run's seed."""
-    specs = [spec for _, spec in distribution.members]
+    whole = settings.model_set is not None
+    specs = corner_specs(settings.model_set) if settings.model_set else [spec for _, spec in distribution.members]
     if settings.method == "direct":
-        if len(specs) > 1:
+        if whole or len(specs) > 1:
             raise ValueError(f"{settings.name}: direct training serves one model, got {len(specs)}")
         return Direct(specs[0], seed=settings.seed)
     if settings.method not in SOURCES:
@@ -71,12 +76,18 @@ def build_source(settings: RunSettings, distribution: SpecDistribution) -> Weigh
 
 
 def build_phases(settings: RunSettings, tasks: Sequence[Task]) -> list[Phase]:
-    """Return the phases: initialisation (a hypernetwork's only), then training."""
+    """Return the phases: initialisation (a hypernetwork's only; of a chain top-down, level by level), then training."""
     phases = []
+    train = settings.train
     if settings.init.steps and settings.method != "direct":
         assert settings.init.lr is not None
-        phases.append(Phase("init", settings.init.steps, settings.init.lr, settings.init.warmup))
-    train = settings.train
+        order = [*range(1, settings.depth + 1), 0]
+        shares = [settings.init.steps // len(order)] * len(order)
+        shares[-1] += settings.init.steps - sum(shares)
+        for number, (level, steps) in enumerate(zip(order, shares, strict=True)):
+            rate = settings.init.lr * level_rate(settings.depth, number)
+            clip = train.clip if settings.depth else None
+            phases.append(Phase("init", steps, rate, settings.init.warmup, clip=clip, level=level))
     if train.steps is not None:
         steps, unit = train.steps, 1
     else:
@@ -85,3 +96,10 @@ def build_phases(settings: RunSettings, tasks: Sequence[Task]) -> list[Phase]:
         steps = train.epochs * unit
     phases.append(Phase("train", steps, train.lr, train.warmup, unit, train.clip))
     return phases
+
+
+def level_rate(depth: int, level: int) -> float:
+    """Factor of the initialisation rate at ``level`` (0 is H_1) of a chain of ``depth`` (Eq 35): 1 up to depth 1."""
+    if depth < 2:
+        return 1.0
+    return 1 / 5 if level <= 1 else 1 / 10 if level == 2 else 1 / 40

@@ -13,6 +13,7 @@ import torch
 
 from uhn.experiments.build import build_distribution, build_phases, build_source, build_tasks
 from uhn.experiments.identity import run_identity
+from uhn.experiments.members import mean_score, members_of
 from uhn.experiments.record import record
 from uhn.experiments.settings import RunSettings
 from uhn.files import write_atomically
@@ -65,7 +66,8 @@ class Session:
     def __init__(
         self, settings: RunSettings, distribution: SpecDistribution, phases: list[Phase], device: torch.device
     ) -> None:
-        self.settings, self.distribution, self.device = settings, distribution, device
+        self.settings, self.device = settings, device
+        self.members = members_of(settings, distribution)
         self.source = build_source(settings, distribution).to(device)
         self.loop = Loop(
             self.source,
@@ -97,11 +99,11 @@ class Session:
         except Stopped:
             display.close(f"stopped after {self._steps_done()} of {total} steps; progress is saved in {progress}")
             raise
-        scores = self._score() if status == "finished" else {}
+        scores = self._scores("val" if self.settings.validate_split else "test") if status == "finished" else []
         metrics = record(
             self.settings,
             identity,
-            self.distribution,
+            self.members,
             self.source,
             status=status,
             scores=scores,
@@ -115,9 +117,9 @@ class Session:
         write_atomically(folder / "history.csv", history_csv(self.history))
         write_atomically(folder / "metrics.json", json.dumps(metrics, indent=2, sort_keys=True) + "\n")
         progress.unlink(missing_ok=True)
-        words = (
-            "diverged" if status == "diverged" else ", ".join(f"{k} {v:.4g}" for k, v in scores.items() if "/" not in k)
-        )
+        score = mean_score(self.members, scores)
+        each = ", ".join(f"{m.name} {value:.4g}" for m, value in zip(self.members, scores, strict=False))
+        words = status if status == "diverged" else each if score is None else f"{metrics['metric']} {score:.4g}"
         display.close(f"{words} ({self._elapsed():.1f} s)")
         return metrics
 
@@ -141,26 +143,17 @@ class Session:
         """Append a row to the history; returns the metric as words if this was a moment to evaluate."""
         value: float | str = ""
         if self._evaluates(self.loop.phases[report.phase], report.step):
-            value = self._scores("val")["validation"]
+            scores = self._scores("val")
+            mean = mean_score(self.members, scores)
+            value = " ".join(f"{score:.6g}" for score in scores) if mean is None else mean
         row = [report.kind, report.step, report.epoch, report.lr, report.loss, value, round(self._elapsed(), 3)]
         self.history.append(row)
-        return "" if value == "" else f"validation {value:.4f}"
-
-    def _score(self) -> dict[str, float]:
-        return self._scores("val" if self.settings.validate_split else "test")
+        return f"validation {value:.4f}" if isinstance(value, float) else value and f"validation {value}"
 
     @torch.no_grad()
-    def _scores(self, split: str) -> dict[str, float]:
+    def _scores(self, split: str) -> list[float]:
         """Score of every member; weights are generated once per model."""
-        name = "validation" if split == "val" else "test"
-        members = self.distribution.members
-        found = {}
-        for task, spec in members:
-            value = evaluate(task, spec, self.source(spec), split, self.settings.precision)
-            found[name if len(members) == 1 else f"{name}/{task.name}"] = value
-        if len(members) > 1:
-            found = {name: sum(found.values()) / len(found), **found}
-        return found
+        return [evaluate(m.task, m.spec, self.source(m.spec), split, self.settings.precision) for m in self.members]
 
     def _after_step(self) -> None:
         now = time.monotonic()

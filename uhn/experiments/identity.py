@@ -38,6 +38,7 @@ CORE = (
     "training.schedule",
     "training.evaluate",
     "experiments.build",
+    "experiments.members",
 )
 """Modules that every run goes through."""
 

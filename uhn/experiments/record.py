@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 from uhn.experiments.identity import settings_hash, source_digest
+from uhn.experiments.members import Member, mean_score
 from uhn.experiments.settings import RunSettings
 from uhn.sources.base import WeightSource
-from uhn.training.distributions import SpecDistribution
 
 SCHEMA = 1
 
@@ -25,11 +25,11 @@ SCHEMA = 1
 def record(
     settings: RunSettings,
     identity: str,
-    distribution: SpecDistribution,
+    members: Sequence[Member],
     source: WeightSource,
     *,
     status: str,
-    scores: Mapping[str, float],
+    scores: Sequence[float],
     steps: Sequence[tuple[str, int]],
     train_loss: float | None,
     seconds: float,
@@ -37,14 +37,12 @@ def record(
     device: torch.device,
 ) -> dict[str, Any]:
     """Return the content of ``metrics.json``; ``value`` is the test score, null in a sweep or when diverged."""
-    members = distribution.members
-    task, spec = members[0]
+    task, spec = members[0].task, members[0].spec
+    mean = mean_score(members, scores)
     finite = train_loss is not None and train_loss == train_loss and abs(train_loss) != float("inf")
     values = {
-        key.split("/", 1)[1]: {"value": value, "parameters": member[1].num_params, "seen": True}
-        for member in members
-        for key, value in scores.items()
-        if "/" in key and key.split("/", 1)[1] == member[0].name
+        m.name: {"value": score, "metric": m.task.metric, "parameters": m.spec.num_params, "seen": m.seen}
+        for m, score in zip(members, scores, strict=False)
     }
     found = {
         "schema": SCHEMA,
@@ -54,13 +52,13 @@ def record(
         "seed": settings.seed,
         "status": status,
         "metric": task.metric,
-        "value": scores.get("test"),
-        "validation": scores.get("validation"),
+        "value": None if settings.validate_split else mean,
+        "validation": mean if settings.validate_split else None,
         "train_loss": train_loss if finite else None,
         "identity": identity,
         "settings": settings.model_dump(mode="json"),
         "settings_hash": settings_hash(settings),
-        "data": [vars(t.provenance) for t, _ in _by_task(distribution)],
+        "data": [vars(task.provenance) for task in {m.task.name: m.task for m in members}.values()],
         "target_std": task.target_std,
         "chance": task.chance,
         "parameters": {"target": spec.num_params, **source.parameter_counts()},
@@ -78,14 +76,7 @@ def record(
         | {"python": platform.python_version()},
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    return found | ({"values": values} if values else {})
-
-
-def _by_task(distribution: SpecDistribution) -> Sequence[Any]:
-    seen: dict[str, Any] = {}
-    for task, spec in distribution.members:
-        seen.setdefault(task.name, (task, spec))
-    return list(seen.values())
+    return found | ({"values": values} if len(members) > 1 else {})
 
 
 @cache

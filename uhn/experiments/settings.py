@@ -167,7 +167,8 @@ class RunSettings(Settings):
         method: where the weights come from.
         seed: seed of every random draw.
         tasks: the task, or the tasks of a multi-task run.
-        model_set: name of a sampled family of models, if the run trains on one.
+        model_set: name of a sampled family of models, if the run trains on one; the task's model is then unused.
+        members: score only the first so many members of each split of the set, all if none.
         validate_split: train on the reduced split and score on the validation split (sweeps).
         data: limits on the data.
         generator: the hypernetwork; none for direct training.
@@ -187,6 +188,7 @@ class RunSettings(Settings):
     seed: int
     tasks: Annotated[tuple[TaskSettings, ...], Field(min_length=1, strict=False)]
     model_set: str | None = None
+    members: Count | None = None
     validate_split: bool = False
     data: DataSettings = DataSettings()
     generator: GeneratorSettings | None = None

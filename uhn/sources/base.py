@@ -33,5 +33,9 @@ class WeightSource(nn.Module):
         trainable = sum(p.numel() for p in self.parameters() if p.requires_grad)
         return {"trainable": trainable, "frozen": sum(b.numel() for b in self.buffers())}
 
+    def level(self, depth: int) -> tuple[ModelSpec, Tensor]:
+        """Return spec and flat weights of the generated hypernetwork at ``depth`` (Eq 6); only a chain has any."""
+        raise ValueError(f"a {self.kind} source has no generated hypernetworks, asked for level {depth}")
+
     def check(self, spec: ModelSpec) -> None:
         """Raise ``ValueError`` unless this source can serve ``spec``; the default serves every spec."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from jaxtyping import Float
@@ -20,8 +21,7 @@ from uhn.sources.universal import UniversalHypernetwork
 class Chain(WeightSource):
     """H_0 → H_1 → ... → H_K → model: the root's weights are the only parameters.
 
-    All levels share the root's ranges and Fourier matrices. Asked for the spec of a level, the chain generates that
-    level's weights; asked for any other spec, it generates it with the last level.
+    All levels share the root's ranges and Fourier matrices. Only the levels that are asked for are generated.
 
     Args:
         root: a root UHN with the task-structure encoder and Gaussian Fourier features.
@@ -47,24 +47,21 @@ class Chain(WeightSource):
                 raise ValueError(f"a level shares the root's (structure, index) frequencies {wanted}, got {got}")
 
     def forward(self, spec: ModelSpec) -> Float[Tensor, " P"]:
-        """Return the flat weights of a level or of the model at the end (only the levels that this needs)."""
-        hashes = [level.hash for level in self.levels]
-        depth = hashes.index(spec.hash) if spec.hash in hashes else len(self.levels)
-        target = self.levels[0] if depth else spec
-        flat = self.root(target)
-        for number in range(1, depth + 1):
-            below = self.levels[number] if number < depth else spec
-            self.root.check(below)
-            flat = self._generate(self.levels[number - 1], flat, below)
-        return flat
+        """Return the flat weights of the model at the end of the chain."""
+        return self._through([*self.levels, spec])
 
-    def level(self, depth: int) -> Float[Tensor, " P"]:
-        """Return the flat weights of H_depth, 1 <= depth <= K, whichever specs the levels have (Eq 5)."""
+    def level(self, depth: int) -> tuple[ModelSpec, Tensor]:
+        """Return spec and flat weights of H_depth, 1 <= depth <= K (Eq 5)."""
         if not 1 <= depth <= len(self.levels):
             raise ValueError(f"this chain has levels 1..{len(self.levels)}, got {depth}")
-        flat = self.root(self.levels[0])
-        for number in range(1, depth):
-            flat = self._generate(self.levels[number - 1], flat, self.levels[number])
+        return self.levels[depth - 1], self._through(self.levels[:depth])
+
+    def _through(self, specs: Sequence[ModelSpec]) -> Float[Tensor, " P"]:
+        """Generate one spec after the other, each with the one before it; return the last one's weights."""
+        flat = self.root(specs[0])
+        for generator, spec in pairwise(specs):
+            self.root.check(spec)
+            flat = self._generate(generator, flat, spec)
         return flat
 
     def _generate(self, generator: ModelSpec, flat: Tensor, spec: ModelSpec) -> Tensor:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from uhn.models.forward import run
-from uhn.models.spec import ModelSpec
 from uhn.randomness import stream
 from uhn.sources.base import WeightSource
 from uhn.training.distributions import SpecDistribution
@@ -34,7 +33,7 @@ class Phase:
         warmup: warm-up, in units.
         unit: steps in one unit of the schedule (an epoch, or 1).
         clip: maximum gradient norm, or None.
-        spec: what an initialisation phase of a recursion level generates instead of the distribution's spec.
+        level: an initialisation phase of a chain matches H_level; 0 is the model itself (Eq 5).
     """
 
     kind: Literal["init", "train"]
@@ -43,7 +42,7 @@ class Phase:
     warmup: int = 0
     unit: int = 1
     clip: float | None = None
-    spec: ModelSpec | None = None
+    level: int = 0
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.unit < 1 or self.lr <= 0 or self.warmup < 0:
@@ -142,8 +141,12 @@ class Loop:
         return loss.detach()
 
     def _init_loss(self, phase: Phase) -> Tensor:
-        spec = phase.spec or self.distribution.spec_at(self.step)
-        return matching_loss(self.source(spec), spec)
+        if phase.level:
+            spec, flat = self.source.level(phase.level)
+        else:
+            spec = self.distribution.spec_at(self.step)
+            flat = self.source(spec)
+        return matching_loss(flat, spec)
 
     def _train_loss(self) -> Tensor:
         draw = self.distribution.at(self.step)
