@@ -39,10 +39,25 @@ def test_render_all_includes_the_page(results: Path) -> None:
     assert {"table01.md", "coverage.md", "report.html"} <= {path.name for path in paths}
 
 
+def test_figures_are_drawn_where_their_runs_are(results: Path) -> None:
+    values = {"a": {"value": 0.8, "parameters": 10, "seen": True}, "b": {"value": 0.6, "parameters": 20, "seen": False}}
+    leave(results, metrics("cnn-mixed-width", "uhn", 1, 0.7, values=values), metrics("cifar10-cnn20", "uhn", 1, 0.5))
+    leave(results, metrics("cifar10-cnn32", "uhn", 1, 0.5))
+    book = open_book(results, "quick")
+    paths = render(["all", "curves-mnist-mlp"], book, results)
+    names = {path.relative_to(results / "quick").as_posix() for path in paths}
+    drawn = {name for name in names if name.startswith("figures/")}
+    stems = ("figure3", "parameters", "curves-mnist-mlp")
+    assert drawn == {f"figures/{stem}.{ending}" for stem in stems for ending in ("png", "svg")}
+    assert {"tables/table02.md", "tables/table03.md"} <= names
+    with pytest.raises(ValueError, match="empty frame"):
+        render(["figure5"], book, results)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["render", "table99"], "cannot render 'table99'; known: all, descriptors, table01"),
+        (["render", "table99"], "cannot render 'table99'; known: all, descriptors, curves, table01"),
         (["render", "table01", "--profile", "huge"], "no results folder"),
         (["explain", "table99", "a", "b"], "no table 'table99'; tables: table01"),
         (["explain", "table01", "a", "uhn"], "no row 'a'; rows: mnist-mlp"),

@@ -194,6 +194,10 @@ class Evidence:
         return next((entry for key, entry in members.items() if paper.ALIASES.get(key, key) == name), None)
 
     def _fact(self, run: Run, key: str) -> float | None:
-        entry = self._entry(run) or {}
-        value = entry.get(key, run.get(key))
+        value = run.get(key)
+        if self.source.pick.startswith("task:"):
+            value = (self._entry(run) or {}).get(key)
+            size = paper.DATASETS.get(self.source.pick.removeprefix("task:"))
+            if value is None and key == "chance" and size and size.classes:
+                value = 1 / size.classes
         return None if value is None else float(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from uhn.reporting import paper
 from uhn.reporting.book import Book, Source
 from uhn.reporting.columns import TableSpec
 from uhn.reporting.declared import ablations, data, descriptors, several, single, sweeps
@@ -25,12 +26,27 @@ class FigureSpec:
         return f"figure{self.number}"
 
 
+EARLY = ("transformer-mixed", "transformer-mixed-no-init")
+"""Experiments of Figure 5: with and without the initialisation phase."""
+
 FIGURES = (
     FigureSpec(1, "Settings (diagram)", status="out of scope"),
     FigureSpec(2, "Method (diagram)", status="out of scope"),
-    FigureSpec(3, "Accuracy against parameters, seen and unseen architectures", status="not built"),
-    FigureSpec(4, "Kernels of a generated model under each encoding", status="not built"),
-    FigureSpec(5, "Early training loss with and without the initialisation phase", status="not built"),
+    FigureSpec(
+        3,
+        "Accuracy against parameters, seen and unseen architectures",
+        tuple(Source(name, "uhn", pick) for name in paper.FAMILIES for pick in ("seen", "unseen")),
+    ),
+    FigureSpec(
+        4,
+        "Kernels of a generated model under each encoding",
+        tuple(Source(f"cifar10-cnn20{ending}", "uhn") for ending in ("-raw", "-positional", "")),
+    ),
+    FigureSpec(
+        5,
+        "Early training loss with and without the initialisation phase",
+        tuple(Source(name, "uhn", "seen") for name in EARLY),
+    ),
 )
 """Every figure of the paper."""
 

@@ -9,8 +9,15 @@ from typing import Any
 
 def add_parser(subparsers: Any) -> None:
     """Add both commands; each sets ``handler``, a function of the parsed arguments that returns the exit code."""
-    render = subparsers.add_parser("render", help="write tables, coverage.md and report.html from finished runs")
-    render.add_argument("names", nargs="+", metavar="NAME", help="table01, …, coverage, report, or all")
+    render = subparsers.add_parser(
+        "render", help="write tables, figures, coverage.md and report.html from finished runs"
+    )
+    render.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="table01, …, figure3, figure5, parameters, coverage, report; or all, descriptors, curves",
+    )
     render.set_defaults(handler=_render)
     explain = subparsers.add_parser("explain", help="the way from a table's cell to its runs, settings, data and code")
     explain.add_argument("table", help="e.g. table01")

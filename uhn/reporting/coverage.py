@@ -101,7 +101,11 @@ def figure_lines(figure: FigureSpec, book: Book) -> list[Line]:
     """The entries of one figure."""
     if figure.status:
         return [Line("all", "all", figure.status)]
-    return [line(source.experiment, source.method, book.evidence(source), book) for source in figure.sources]
+    lines = []
+    for source in figure.sources:
+        column = source.method if source.pick == "value" else source.pick
+        lines.append(line(source.experiment, column, book.evidence(source), book))
+    return lines
 
 
 def parts(book: Book) -> list[tuple[str, list[Line]]]:

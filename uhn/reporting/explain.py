@@ -63,6 +63,8 @@ def _run(run: Run, root: Path | None) -> list[str]:
         )
         lines.append(f"           sha256 {data.get('fingerprint')}")
     lines.append(f"code       commit {code.get('commit')}{state}, digest {code.get('digest')}")
+    if note := run.accepted:
+        lines.append(f"accepted   for code {note.get('digest')}: {note.get('why')}")
     if run.get("taken_from"):
         lines.append(f"taken from {run['taken_from']}")
     lines.append(f"machine    {machine}")

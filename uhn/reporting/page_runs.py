@@ -72,6 +72,7 @@ def _run(run: Run) -> str:
         ("Identity", f"<code>{escape(run['identity'])}</code>"),
         ("Settings", f"<code>{escape(run['settings_hash'])}</code>"),
         ("Code", f"commit <code>{escape(str(run['code'].get('commit')))}</code>, {_digests((run,))}"),
+        ("Accepted", escape(str((run.accepted or {}).get("why", "")))),
         ("Taken from", escape(str(run.get("taken_from") or ""))),
         ("Machine", escape(hardware)),
         ("Software", escape(", ".join(f"{key} {value}" for key, value in run.get("software", {}).items()))),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from uhn.reporting import coverage, page
+from uhn.reporting import coverage, page, paper
 from uhn.reporting.book import Book
-from uhn.reporting.catalogue import tables, worth
+from uhn.reporting.catalogue import EARLY, tables, worth
 from uhn.reporting.facts import load_facts, paper_selection
 from uhn.reporting.files import write
-from uhn.reporting.results import load_runs
+from uhn.reporting.results import Run, load_runs
 from uhn.reporting.tables import FORMATS, build
+
+if TYPE_CHECKING:
+    from uhn.experiments.plan import Plan
 
 
 def open_book(results: Path, profile: str, params: Path | None = None) -> Book:
@@ -34,7 +38,22 @@ def open_book(results: Path, profile: str, params: Path | None = None) -> Book:
         planned.setdefault(name.rpartition("/")[0], []).append(name)
     wanted = frozenset(name for name, table in plan.tables.items() if table.runs)
     facts = paper_selection(params) | load_facts(results, profile)
-    return Book(profile, load_runs(results, profile), planned, frozenset(known), facts, tables=wanted)
+    runs = load_runs(results, profile)
+    older = older_runs(plan, runs) if plan.config.profile.code_changes == "mark" else frozenset()
+    return Book(profile, runs, planned, frozenset(known), facts, older, wanted)
+
+
+def older_runs(plan: Plan, runs: Mapping[str, Run]) -> frozenset[str]:
+    """Runs whose code has changed since and that nobody accepted as they stand. Finding out imports torch."""
+    from uhn.experiments.identity import source_digest
+
+    older = set()
+    for name, settings in plan.runs.items():
+        if name in runs:
+            made_by, now = runs[name]["code"].get("digest"), source_digest(settings)
+            if now not in (made_by, (runs[name].accepted or {}).get("digest")):
+                older.add(name)
+    return frozenset(older)
 
 
 def render_table(name: str, book: Book, results: Path) -> list[Path]:
@@ -65,8 +84,45 @@ def render_page(book: Book, results: Path) -> list[Path]:
     return [path]
 
 
-GROUPS = {"all": "tables with runs or facts, coverage, report", "descriptors": "Tables 6-9, from the code"}
+FIGURES = ("figure3", "figure5", "parameters")
+"""Figures that are drawn from metrics and histories; ``parameters`` goes with Table 2."""
+
+GROUPS = {
+    "all": "tables with runs or facts, figures with runs, coverage, report",
+    "descriptors": "Tables 6-9, from the code",
+    "curves": "training curves of every experiment that has runs",
+}
 """Names that stand for several."""
+
+
+def drawable(book: Book) -> list[str]:
+    """Figures whose runs are there: one family, both options of Figure 5, two target sizes."""
+    there = {group for group, runs in book.found.items() if any(run.finished for run in runs)}
+    sizes = {group.rpartition("/")[0] for group in there if group.startswith("cifar10-cnn")} & set(paper.DIRECT)
+    wanted = {
+        "figure3": any(f"{name}/uhn" in there for name in paper.FAMILIES),
+        "figure5": all(f"{name}/uhn" in there for name in EARLY),
+        "parameters": len(sizes) > 1,
+    }
+    return [name for name, holds in wanted.items() if holds]
+
+
+def render_figure(name: str, book: Book, results: Path) -> list[Path]:
+    """Write ``figures/<name>.{png,svg}``. Raises ``ValueError`` if there are no runs to draw."""
+    from uhn.reporting import figures, frames
+    from uhn.reporting.drawing import save
+
+    stem = results / book.profile / "figures" / name
+    if name.startswith("curves-"):
+        experiment = name.removeprefix("curves-")
+        frame = frames.curves(book, experiment)
+        metric = next((str(run["metric"]) for run in book.runs.values() if run["experiment"] == experiment), "metric")
+        return save(figures.training(frame, title=experiment, metric=metric), stem)
+    if name == "figure3":
+        return save(figures.families(frames.members(book)), stem)
+    if name == "figure5":
+        return save(figures.early_loss(frames.early(book), title="Transformer Mixed"), stem)
+    return save(figures.growth(frames.sizes(book)), stem)
 
 
 def render(names: Iterable[str], book: Book, results: Path) -> list[Path]:
@@ -76,10 +132,12 @@ def render(names: Iterable[str], book: Book, results: Path) -> list[Path]:
         ValueError: for an unknown name, before anything is written.
     """
     declared = tables(book.methods)
-    groups = {"all": [*worth(book), "coverage", "report"]}
+    groups = {"all": [*worth(book), *drawable(book), "coverage", "report"]}
     groups["descriptors"] = [spec.name for spec in declared.values() if spec.needs == "code"]
     wanted = list(dict.fromkeys(each for name in names for each in groups.get(name, [name])))
-    known = [*declared, "coverage", "report"]
+    experiments = dict.fromkeys(run["experiment"] for run in book.runs.values() if not run.name.startswith("sweeps/"))
+    groups["curves"] = [f"curves-{experiment}" for experiment in experiments]
+    known = [*declared, *FIGURES, "coverage", "report", *groups["curves"]]
     if unknown := [name for name in wanted if name not in known]:
         there = ", ".join([*groups, *known])
         raise ValueError(f"cannot render {', '.join(map(repr, unknown))}; known: {there}")
@@ -89,6 +147,8 @@ def render(names: Iterable[str], book: Book, results: Path) -> list[Path]:
             paths += render_coverage(book, results)
         elif name == "report":
             paths += render_page(book, results)
+        elif name in FIGURES or name in groups["curves"]:
+            paths += render_figure(name, book, results)
         else:
             paths += render_table(name, book, results)
     return paths

@@ -60,6 +60,20 @@ class Run:
         return bool(self.metrics["status"] == "finished")
 
     @property
+    def accepted(self) -> Mapping[str, Any] | None:
+        """The note that its result stands for newer code (``accepted.json``), if somebody left one."""
+        path = self.folder / "accepted.json"
+        if not path.is_file():
+            return None
+        try:
+            note = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"cannot read {path}: {error}") from error
+        if not isinstance(note, dict):
+            raise ValueError(f"{path}: wanted an object, got {type(note).__name__}")
+        return note
+
+    @property
     def settings(self) -> Mapping[str, Any]:
         """Its resolved settings."""
         return self.metrics["settings"]
@@ -97,8 +111,9 @@ def check_metrics(data: Any, where: Path | str) -> None:
         if data[key] not in choices:
             raise ValueError(f"{where}: {key} must be one of {', '.join(choices)}, got {data[key]!r}")
     value = data["value"]
-    if data["status"] == "finished" and not data.get("values") and (value is None or not math.isfinite(value)):
-        raise ValueError(f"{where}: a finished run has a finite value, got {value!r}")
+    score = data.get("validation") if value is None else value
+    if data["status"] == "finished" and not data.get("values") and (score is None or not math.isfinite(score)):
+        raise ValueError(f"{where}: a finished run has a finite value, got {score!r}")
     if value is not None and data["metric"] == "accuracy" and not 0 <= value <= 1:
         raise ValueError(f"{where}: an accuracy lies in [0, 1], got {value!r}")
     if data["name"] != f"{data['experiment']}/{data['method']}/seed-{data['seed']}" and not data["name"].startswith(

@@ -180,6 +180,7 @@ def origin(run: Run) -> dict[str, Any]:
         "settings_hash": run["settings_hash"],
         "data": [{k: d.get(k) for k in ("name", "kind", "fingerprint", "detail", "rows")} for d in run["data"]],
         "code": dict(run["code"]),
+        "accepted": run.accepted,
         "taken_from": run.get("taken_from"),
         "hardware": machine,
         "software": run.get("software", {}),

@@ -1,0 +1,67 @@
+"""From the runs of a book to the data frames that figures are drawn from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from uhn.reporting import paper
+from uhn.reporting.book import Book, Source
+from uhn.reporting.catalogue import EARLY
+from uhn.reporting.results import Run, load_history
+
+
+def members(book: Book) -> pd.DataFrame:
+    """Figure 3: members of the model sets of each family's first finished seed (the paper plots one run)."""
+    rows: list[dict[str, Any]] = []
+    for name, (title, *_) in paper.FAMILIES.items():
+        runs = [run for run in book.evidence(Source(name, "uhn", "seen")).runs if run.finished and run.get("values")]
+        for member, entry in (runs[0]["values"] if runs else {}).items():
+            row = {"family": title, "member": member, "parameters": entry["parameters"]}
+            rows.append(row | {"accuracy": entry["value"], "seen": bool(entry["seen"])})
+    return pd.DataFrame(rows, columns=["family", "member", "parameters", "accuracy", "seen"])
+
+
+def early(book: Book) -> pd.DataFrame:
+    """Figure 5: training loss by step of both experiments, all seeds; empty unless both have runs."""
+    rows: list[dict[str, Any]] = []
+    for experiment, option in zip(EARLY, ("with initialisation", "without initialisation"), strict=True):
+        runs = book.evidence(Source(experiment, "uhn", "seen")).runs
+        if not runs:
+            return pd.DataFrame(columns=["option", "seed", "epoch", "loss"])
+        for run in runs:
+            for row in _steps(run):
+                rows.append({"option": option, "seed": run["seed"], "epoch": row["epoch"], "loss": row["loss"]})
+    return pd.DataFrame(rows, columns=["option", "seed", "epoch", "loss"]).dropna()
+
+
+def sizes(book: Book) -> pd.DataFrame:
+    """Parameters of every method of Table 2 that has runs, as run, by target."""
+    rows: list[dict[str, Any]] = []
+    for experiment, methods in sorted(book.methods.items()):
+        if experiment.startswith("cifar10-cnn") and experiment in paper.DIRECT:
+            for method in methods:
+                for run in book.evidence(Source(experiment, method)).runs[:1]:
+                    counts = run["parameters"]
+                    own = counts["trainable"] + counts["frozen"]
+                    model = experiment.removeprefix("cifar10-cnn")
+                    row = {"model": f"CNN-{model}", "target": counts["target"], "method": method, "parameters": own}
+                    rows.append(row)
+    return pd.DataFrame(rows, columns=["model", "target", "method", "parameters"])
+
+
+def curves(book: Book, experiment: str) -> pd.DataFrame:
+    """Loss and metric by training step of all methods and seeds of an experiment."""
+    rows: list[dict[str, Any]] = []
+    for method in book.methods.get(experiment, ()):
+        for run in book.evidence(Source(experiment, method)).runs:
+            rows += [{"method": method, "seed": run["seed"], **row} for row in _steps(run)]
+    return pd.DataFrame(rows, columns=["method", "seed", "step", "epoch", "loss", "metric"])
+
+
+def _steps(run: Run) -> list[dict[str, float]]:
+    """The training rows of a history as numbers; an empty field is not a number."""
+    keys = ("step", "epoch", "loss", "metric")
+    rows = [row for row in load_history(run) if row["phase"] == "train"]
+    return [{key: float(row[key]) if row[key] else float("nan") for key in keys} for row in rows]
