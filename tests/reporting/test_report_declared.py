@@ -6,13 +6,18 @@ from pathlib import Path
 import pytest
 from reporting_synthetic import leave, metrics
 
+from uhn.experiments.config import load_config
+from uhn.experiments.plan import Plan
 from uhn.reporting import paper
 from uhn.reporting.book import Book
-from uhn.reporting.catalogue import tables
+from uhn.reporting.catalogue import tables, worth
 from uhn.reporting.coverage import to_markdown
-from uhn.reporting.facts import load_facts
+from uhn.reporting.facts import load_facts, paper_selection
+from uhn.reporting.render import open_book
 from uhn.reporting.results import load_runs
 from uhn.reporting.tables import Table, build, shown
+
+ROOT = Path(__file__).parents[2]
 
 COMMON = "layer_idx layer_type"
 STRUCTURE = {
@@ -139,3 +144,30 @@ def test_older_code_is_marked(tmp_path: Path) -> None:
     book = Book("quick", load_runs(tmp_path, "quick"), older=frozenset({"mnist-mlp/direct/seed-2"}))
     assert table("table01", book).cell("mnist-mlp", "direct").marks == ("older code",)
     assert "| mnist-mlp | direct | older code | 3 of 3" in to_markdown(book)
+
+
+@pytest.mark.parametrize("profile", ["quick", "paper", "smoke"])
+def test_every_planned_run_has_its_cell(profile: str) -> None:
+    plan = Plan(load_config(ROOT / "params.yaml", profile))
+    for name, planned in plan.tables.items():
+        spec = tables()[name]
+        shown_groups = {source.group for row in spec.rows for source in row.sources.values()}
+        assert {f"{row.experiment}/{method}" for row in planned.rows for method in row.runs} <= shown_groups
+
+
+def test_the_book_of_a_plan_knows_what_is_to_come(tmp_path: Path) -> None:
+    book = open_book(tmp_path / "results", "smoke", ROOT / "params.yaml")
+    built = build(tables()["table01"], book)
+    assert built.cell("mnist-mlp", "uhn").text == "not run"
+    assert built.cell("imdb-transformer", "uhn").text == "not in this profile"
+    assert build(tables()["table28"], book).cell("cora-gcn", "with").text == "not built"
+    assert worth(book) == ["table01", "table11"]
+
+
+def test_the_papers_selection_is_the_paper_profiles() -> None:
+    facts = paper_selection(ROOT / "params.yaml")
+    uhn = {"lr": 2e-4, "budget": 800, "init_lr": 0, "init_steps": 0}
+    assert facts["paper-uhn"]["cifar10-cnn20"] == uhn
+    assert facts["paper-uhn"]["mnist-cnn8"] == {"lr": 1e-4, "budget": 100, "init_lr": 2e-4, "init_steps": 200}
+    assert facts["paper-direct"]["citeseer-gat"] == {"lr": 0.002, "budget": 200}
+    assert facts["paper-direct"]["kan-lpmv0"] == {"lr": 0.05, "budget": 4000}
