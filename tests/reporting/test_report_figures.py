@@ -30,10 +30,10 @@ def members(seed: int = 0) -> pd.DataFrame:
 
 def losses() -> pd.DataFrame:
     rows = [
-        (option, seed, epoch, scale / (epoch + 1) + seed / 100 + step / 1000)
+        (option, seed, epoch, scale / epoch + seed / 100 + step / 1000)
         for option, scale in (("with initialisation", 1.0), ("without initialisation", 3.0))
         for seed in (1, 2, 3)
-        for epoch in range(6)
+        for epoch in range(1, 7)
         for step in range(4)
     ]
     return pd.DataFrame(rows, columns=["option", "seed", "epoch", "loss"])
@@ -96,8 +96,8 @@ def test_the_largest_member_is_named_if_it_is_unseen() -> None:
 def test_epoch_means_average_steps_then_seeds() -> None:
     found = figures.epoch_means(losses()).set_index(["option", "epoch"])
     seeds = [1 / 3 + seed / 100 + np.mean([0, 1, 2, 3]) / 1000 for seed in (1, 2, 3)]
-    assert found.loc[("with initialisation", 2), "mean"] == pytest.approx(np.mean(seeds))
-    assert found.loc[("with initialisation", 2), "std"] == pytest.approx(np.std(seeds, ddof=1))
+    assert found.loc[("with initialisation", 3), "mean"] == pytest.approx(np.mean(seeds))
+    assert found.loc[("with initialisation", 3), "std"] == pytest.approx(np.std(seeds, ddof=1))
 
 
 def test_kernels_share_one_scale_and_keep_their_place() -> None:

@@ -102,7 +102,7 @@ def early_loss(frame: pd.DataFrame, *, epochs: int = 20, title: str = "") -> Fig
     """Figure 5: training loss averaged over each early epoch, with and without the initialisation phase.
 
     Args:
-        frame: one row a step with ``option`` (e.g. ``with initialisation``), ``seed``, ``epoch``, ``loss``.
+        frame: one row a step with ``option`` (e.g. ``with initialisation``), ``seed``, ``epoch`` (from 1), ``loss``.
         epochs: the first so many.
         title: printed above.
 
@@ -111,12 +111,12 @@ def early_loss(frame: pd.DataFrame, *, epochs: int = 20, title: str = "") -> Fig
     from matplotlib.ticker import MaxNLocator
 
     check(frame, "option", "seed", "epoch", "loss")
-    means = epoch_means(frame[frame["epoch"] < epochs])
+    means = epoch_means(frame[frame["epoch"] <= epochs])
     with matplotlib.rc_context(STYLE):
         figure, (axis,) = panels(1, columns=1, width=5.2, height=3.4)
         for number, option in enumerate(dict.fromkeys(means["option"])):
             own = means[means["option"] == option]
-            epoch, mean = numbers(own, "epoch") + 1, numbers(own, "mean")
+            epoch, mean = numbers(own, "epoch"), numbers(own, "mean")
             axis.plot(epoch, mean, color=COLOURS[number], linestyle=DASHES[number], label=option)
             spread = np.nan_to_num(numbers(own, "std"))
             axis.fill_between(epoch, mean - spread, mean + spread, color=COLOURS[number], alpha=0.15, linewidth=0)
