@@ -6,8 +6,6 @@ Names come from the layout, so a module's ``state_dict``, a safetensors file and
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from uhn.files import write_atomically
 from uhn.layers.gcn import GCN
 from uhn.layers.graphs import gcn_norm
 from uhn.models.forward import Inputs, run_parts, unflatten
@@ -128,19 +127,7 @@ def save(path: Path | str, spec: ModelSpec, flat: Float[Tensor, " P"]) -> None:
     """
     metadata = {"format": FORMAT, "version": VERSION, "spec": json.dumps(spec.to_json()), "spec_hash": spec.hash}
     tensors = {name: value.cpu().contiguous() for name, value in state_dict(spec, flat).items()}
-    content = safetensors.torch.save(tensors, metadata)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(Path(path), safetensors.torch.save(tensors, metadata))
 
 
 def load(path: Path | str) -> tuple[ModelSpec, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from uhn import vocabulary as voc
@@ -22,6 +23,9 @@ CATEGORICAL: Final[Mapping[str, type[IntEnum]]] = {
     "stage_wise_pooling_type": voc.StagePooling,
 }
 """Local fields whose declared range is their whole enumeration in this family, used or not."""
+
+
+_conv = lru_cache(maxsize=4096)(Conv)  # frozen, so that the thousands of layers of a model set can share them
 
 
 def mlp(
@@ -105,7 +109,7 @@ def cnn(
             stem = not layers
             down = stage >= 2 and position == 0
             layers.append(
-                Conv(
+                _conv(
                     into,
                     width,
                     kernel_size,

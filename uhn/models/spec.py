@@ -6,13 +6,19 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from uhn import vocabulary as voc
 from uhn.layers.base import InitTarget, Layer, Param, layer_from_settings
 
 WIRINGS = ("sequential", "two_branch")
+
+
+@lru_cache(maxsize=4096)
+def _declared(layer: Layer) -> tuple[Param, ...]:
+    """The components of a layer; models of one family repeat the same layers many times over."""
+    return layer.params()
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ class ModelSpec:
         """Components in flat order: layer by layer, component by component, each row-major (Algorithm 1)."""
         slots, offset = [], 0
         for number, layer in enumerate(self.layers):
-            for param in layer.params():
+            for param in _declared(layer):
                 slots.append(Slot(f"layers.{number}.{param.name}", number, param, offset))
                 offset += param.numel
         return tuple(slots)
