@@ -60,7 +60,8 @@ class TableProjection:
         else:
             bands = self.encoding.bands.shape[0]
             columns = columns[(columns // bands) % self.fields == field]
-        return self.encoding(rows).to(self.weight.dtype)[:, columns], columns
+        features = rows if isinstance(self.encoding, Raw) else self.encoding(rows)
+        return features.to(self.weight.dtype)[:, columns], columns
 
     def _parts(self, block: IndexBlock) -> list[tuple[int | None, Tensor, Tensor]]:
         """(axis or None for a constant, features, columns) of every field of a block."""

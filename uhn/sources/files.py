@@ -20,7 +20,8 @@ FORMAT = "uhn-source-1"
 def save_source(source: WeightSource, path: str | Path) -> None:
     """Write ``source`` to ``path`` (temp file, fsync, rename)."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in source.state_dict().items()}
-    metadata = {"format": FORMAT, "source": json.dumps(source.describe(), sort_keys=True)}
+    # one entry: safetensors writes several in a random order, and the same source shall give the same bytes
+    metadata = {"uhn": json.dumps({"format": FORMAT, "source": source.describe()}, sort_keys=True)}
     write_atomically(Path(path), safetensors.torch.save(tensors, metadata))
 
 
@@ -35,14 +36,14 @@ def load_source(path: str | Path) -> WeightSource:
         raise FileNotFoundError(f"no weight source at {path}")
     try:
         with safetensors.safe_open(str(path), "pt") as file:
-            metadata = file.metadata() or {}
+            metadata = json.loads((file.metadata() or {}).get("uhn", "{}"))
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} is not a readable safetensors file: {error}") from None
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path}: wanted format {FORMAT!r}, got {metadata.get('format')!r}")
-    source = build_source(json.loads(metadata["source"]))
+    source = build_source(metadata["source"])
     try:
         source.load_state_dict(tensors)
     except RuntimeError as error:
@@ -52,6 +53,7 @@ def load_source(path: str | Path) -> WeightSource:
 
 def build_source(description: dict[str, Any]) -> WeightSource:
     """Build an untrained source from :meth:`WeightSource.describe`. Raises ``ValueError`` for an unknown kind."""
+    from uhn.sources.chain import Chain
     from uhn.sources.direct import Direct
     from uhn.sources.universal import UniversalHypernetwork
 
@@ -60,4 +62,8 @@ def build_source(description: dict[str, Any]) -> WeightSource:
         return Direct(ModelSpec.from_json(description["spec"]))
     if kind == UniversalHypernetwork.kind:
         return UniversalHypernetwork(Ranges.from_json(description["ranges"]), **description["settings"])
+    if kind == Chain.kind:
+        root = build_source(description["root"])
+        assert isinstance(root, UniversalHypernetwork)
+        return Chain(root, [ModelSpec.from_json(level) for level in description["levels"]])
     raise ValueError(f"unknown weight source kind {kind!r}")
