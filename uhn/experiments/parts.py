@@ -41,8 +41,8 @@ def modules_of_spec(spec: ModelSpec) -> set[str]:
 
 TASK_PARTS = {
     TaskType.IMAGE: ("data.images", "tasks.rows", "tasks.splits"),
-    TaskType.GRAPH: ("data.citation", "tasks.graphs"),
-    TaskType.TEXT: ("data.text", "tasks.text", "tasks.splits"),
+    TaskType.GRAPH: ("data.citation", "data.graphs", "tasks.graph"),
+    TaskType.TEXT: ("data.text", "data.tokens", "tasks.rows", "tasks.splits"),
     TaskType.FORMULA: ("data.formulas", "tasks.full", "tasks.splits"),
 }
 """Modules that read a kind of data and turn it into batches."""

@@ -41,7 +41,14 @@ def record(
     mean = mean_score(members, scores)
     finite = train_loss is not None and train_loss == train_loss and abs(train_loss) != float("inf")
     values = {
-        m.name: {"value": score, "metric": m.task.metric, "parameters": m.spec.num_params, "seen": m.seen}
+        m.name: {
+            "value": score,
+            "metric": m.task.metric,
+            "parameters": m.spec.num_params,
+            "seen": m.seen,
+            "target_std": m.task.target_std,
+            "chance": m.task.chance,
+        }
         for m, score in zip(members, scores, strict=False)
     }
     found = {
