@@ -95,14 +95,15 @@ def knot_grid(lower: Float[Tensor, " in"], length: Float[Tensor, " in"], knots: 
 def bspline_basis(x: Float[Tensor, "B in"], knots: Float[Tensor, "in K"], order: int) -> Tensor:
     """Cox-de Boor basis functions of ``order`` at ``x``, shape ``[B, in, K - 1 - order]``.
 
-    Knots that coincide (a softmax that underflows) have empty support and contribute nothing.
+    Knots that coincide (a softmax that underflows) have empty support and contribute nothing. The knots run along the
+    first axis and the batch along the last while it works: every slice is then one stretch of memory.
     """
-    x = x[..., None]
-    basis = ((x >= knots[:, :-1]) & (x < knots[:, 1:])).to(x.dtype)
+    t = knots.t()[..., None]  # [K, in, 1]
+    away = x.t() - t  # [K, in, B]
+    reached = away >= 0
+    basis = (reached[:-1] & ~reached[1:]).to(x.dtype)
     for k in range(1, order + 1):
-        gap = knots[:, k:] - knots[:, :-k]
-        inverse = torch.where(gap > 0, gap, 1.0).reciprocal()
-        rising = (x - knots[:, : -k - 1]) * inverse[:, :-1]
-        falling = (knots[:, k + 1 :] - x) * inverse[:, 1:]
-        basis = rising * basis[..., :-1] + falling * basis[..., 1:]
-    return basis
+        gap = t[k:] - t[:-k]
+        scaled = torch.where(gap > 0, gap, 1.0).reciprocal()
+        basis = away[: -k - 1] * scaled[:-1] * basis[:-1] - away[k + 1 :] * scaled[1:] * basis[1:]
+    return basis.permute(2, 1, 0)
