@@ -11,7 +11,7 @@ from uhn.descriptors.ranges import Ranges
 from uhn.experiments.settings import RunSettings
 from uhn.models import zoo
 from uhn.modelsets import corner_specs, sample_set
-from uhn.sources import SOURCES, Direct, UniversalHypernetwork, WeightSource
+from uhn.sources import SOURCES, OneSpecSource, UniversalHypernetwork, WeightSource
 from uhn.sources.chain import Chain
 from uhn.tasks import Limits, Task, load_task
 from uhn.training.distributions import ManyTasks, ModelSet, OneModel, SpecDistribution
@@ -51,12 +51,11 @@ def build_source(settings: RunSettings, distribution: SpecDistribution) -> Weigh
     """Return the untrained weight source of the run, its initial values drawn from the run's seed."""
     whole = settings.model_set is not None
     specs = corner_specs(settings.model_set) if settings.model_set else [spec for _, spec in distribution.members]
-    if settings.method == "direct":
+    cls = SOURCES[settings.method]
+    if issubclass(cls, OneSpecSource):
         if whole or len(specs) > 1:
-            raise ValueError(f"{settings.name}: direct training serves one model, got {len(specs)}")
-        return Direct(specs[0], seed=settings.seed)
-    if settings.method not in SOURCES:
-        raise ValueError(f"{settings.name}: method must be one of {', '.join(SOURCES)}, got {settings.method!r}")
+            raise ValueError(f"{settings.name}: method {settings.method} serves one model, got {len(specs)}")
+        return cls(specs[0], seed=settings.seed)
     generator = settings.generator
     assert generator is not None
     levels = [zoo("uhn-generated")] * settings.depth

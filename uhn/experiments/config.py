@@ -40,7 +40,9 @@ class _Loader(yaml.SafeLoader):
 def _say(error: Any) -> str:
     """One pydantic error as ``path: wanted …, got …``."""
     kind, context, got = error["type"], error.get("ctx", {}), error["input"]
-    path = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("function-", "literal[", "tuple[")))
+    path = ".".join(
+        str(part) for part in error["loc"] if not str(part).startswith(("function-", "literal[", "tuple[", "[key]"))
+    )
     if kind == "extra_forbidden":
         return f"{path}: unknown key"
     if kind == "missing":

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-Method = Literal["direct", "uhn", "ha", "chunked"]
+from uhn.methods import known_method
+
+Method = Annotated[str, AfterValidator(known_method)]
+"""Name of a weight source, see :mod:`uhn.methods`."""
+
 Precision = Literal["fp32", "bf16", "fp16"]
 
 Count = Annotated[int, Field(ge=1)]

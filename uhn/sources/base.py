@@ -39,3 +39,38 @@ class WeightSource(nn.Module):
 
     def check(self, spec: ModelSpec) -> None:
         """Raise ``ValueError`` unless this source can serve ``spec``; the default serves every spec."""
+
+
+class OneSpecSource(WeightSource):
+    """A source that is made for one spec and holds what only that spec needs: direct training and the baselines.
+
+    A subclass takes ``(spec, *, seed, **settings)``, hands ``spec`` and its settings on, and implements
+    :meth:`weights`; then it can be trained, saved and loaded like any other.
+
+    Args:
+        spec: the model whose weights it gives.
+        settings: keyword arguments that rebuild it, as JSON values.
+    """
+
+    def __init__(self, spec: ModelSpec, **settings: Any) -> None:
+        super().__init__()
+        self.spec = spec
+        self.settings: dict[str, Any] = settings
+
+    @abstractmethod
+    def weights(self) -> Float[Tensor, " P"]:
+        """Return the flat weights of :attr:`spec`, differentiable."""
+
+    def forward(self, spec: ModelSpec) -> Float[Tensor, " P"]:
+        """Return the weights of the one spec. Raises ``ValueError`` for any other."""
+        self.check(spec)
+        return self.weights()
+
+    def check(self, spec: ModelSpec) -> None:
+        """Raise ``ValueError`` for any other spec than the one it was made for."""
+        if spec is not self.spec and spec.hash != self.spec.hash:
+            raise ValueError(f"this {self.kind} source holds the weights of {self.spec!r}, got {spec!r}")
+
+    def describe(self) -> dict[str, Any]:
+        """The spec it holds and its settings."""
+        return {"kind": self.kind, "spec": self.spec.to_json(), "settings": self.settings}

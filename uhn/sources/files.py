@@ -53,17 +53,15 @@ def load_source(path: str | Path) -> WeightSource:
 
 def build_source(description: dict[str, Any]) -> WeightSource:
     """Build an untrained source from :meth:`WeightSource.describe`. Raises ``ValueError`` for an unknown kind."""
+    from uhn.sources import OneSpecSource, source_class
     from uhn.sources.chain import Chain
-    from uhn.sources.direct import Direct
     from uhn.sources.universal import UniversalHypernetwork
 
-    kind = description.get("kind")
-    if kind == Direct.kind:
-        return Direct(ModelSpec.from_json(description["spec"]))
-    if kind == UniversalHypernetwork.kind:
+    cls = source_class(str(description.get("kind")))
+    if issubclass(cls, OneSpecSource):
+        return cls(ModelSpec.from_json(description["spec"]), **description["settings"])
+    if cls is UniversalHypernetwork:
         return UniversalHypernetwork(Ranges.from_json(description["ranges"]), **description["settings"])
-    if kind == Chain.kind:
-        root = build_source(description["root"])
-        assert isinstance(root, UniversalHypernetwork)
-        return Chain(root, [ModelSpec.from_json(level) for level in description["levels"]])
-    raise ValueError(f"unknown weight source kind {kind!r}")
+    root = build_source(description["root"])
+    assert cls is Chain and isinstance(root, UniversalHypernetwork)
+    return Chain(root, [ModelSpec.from_json(level) for level in description["levels"]])
