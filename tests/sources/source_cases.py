@@ -16,7 +16,7 @@ from uhn.models.feedforward import cnn, mlp
 from uhn.models.hypernet import generated_uhn
 from uhn.models.kan import kan
 from uhn.randomness import stream
-from uhn.sources import Direct, UniversalHypernetwork, WeightSource
+from uhn.sources import ChunkedHypernetwork, Direct, HaHypernetwork, UniversalHypernetwork, WeightSource
 from uhn.sources.chain import Chain
 
 SPECS: dict[str, ModelSpec] = {
@@ -43,13 +43,19 @@ class Case:
     """A source as the suite sees it.
 
     ``build(spec, seed)`` makes it; ``oracle(spec, state)`` gives its weights in float64; ``one_spec`` says whether it
-    serves the spec that it was built for only.
+    serves the spec that it was built for only; ``models`` are the specs that it can serve.
     """
 
     build: Callable[[ModelSpec, int], WeightSource]
     oracle: Oracle
     one_spec: bool = False
     tolerance: float = 2e-5
+    models: tuple[str, ...] = tuple(SPECS)
+
+    @property
+    def both_paths(self) -> tuple[str, ...]:
+        """A spec below and one above the size from which activations are recomputed, where it serves such."""
+        return tuple(model for model in ("mlp", "large") if model in self.models) or self.models
 
 
 def uhn(seed: int, **settings: object) -> UniversalHypernetwork:
@@ -84,6 +90,17 @@ CASES: dict[str, Case] = {
     "chain-0": chain_case(0),
     "chain-1": chain_case(1),
     "chain-2": chain_case(2),
+    "ha": Case(
+        lambda spec, seed: HaHypernetwork(spec, seed=seed, embedding=6, tile=4),
+        lambda spec, state: oracle.tiled(spec, state, size=4),
+        one_spec=True,
+        models=("cnn",),
+    ),
+    "chunked": Case(
+        lambda spec, seed: ChunkedHypernetwork(spec, seed=seed, chunk=100, embedding=5, hidden=12),
+        oracle.chunked,
+        one_spec=True,
+    ),
 }
 
 

@@ -139,3 +139,39 @@ def chain(levels: tuple[ModelSpec, ...], spec: ModelSpec, ranges: Ranges, state:
     for level, below in zip(path, path[1:], strict=False):
         flat = generated(level, flat, below, ranges, state)
     return flat
+
+
+def tiled(spec: ModelSpec, state: State, size: int) -> Tensor:
+    """Ha et al.: every kernel but the stem's by tiles of ``size`` channels, kernel by kernel; the rest as it is."""
+    maps = state["inner.weight"].view(size, -1, state["inner.weight"].shape[1]), state["inner.bias"].view(size, -1)
+    embeddings, own, parts = list(state["embeddings"]), state["direct"], []
+    for number, layer in enumerate(spec.layers):
+        for param in layer.params():
+            if number == 0 or param.name != "weight" or layer.kind != "conv":
+                parts.append(own[: param.numel])
+                own = own[param.numel :]
+                continue
+            out, into = param.shape[:2]
+            kernels: dict[tuple[int, int], Tensor] = {}
+            for row in range(0, out, size):
+                for column in range(0, into, size):
+                    z = embeddings.pop(0)
+                    for i in range(size):
+                        hidden = maps[0][i] @ z + maps[1][i]
+                        fan = (state["outer.weight"] @ hidden + state["outer.bias"]).chunk(size)
+                        kernels |= {(row + o, column + i): fan[o] for o in range(size)}
+            parts += [kernels[o, i] for o in range(out) for i in range(into)]
+    assert not embeddings and not own.numel()
+    return torch.cat(parts)
+
+
+def chunked(spec: ModelSpec, state: State) -> Tensor:
+    """Von Oswald et al.: a perceptron of two hidden layers, chunk by chunk."""
+    parts = []
+    for x in state["embeddings"]:
+        for layer in (0, 2):
+            x = (state[f"layers.{layer}.weight"] @ x + state[f"layers.{layer}.bias"]).clamp(min=0)
+        parts.append(state["layers.4.weight"] @ x + state["layers.4.bias"])
+    flat = torch.cat(parts)
+    assert 0 <= len(flat) - spec.num_params < len(parts[0])
+    return flat[: spec.num_params]

@@ -16,11 +16,14 @@ from uhn.sources import SOURCES, WeightSource
 from uhn.sources.files import build_source, load_source, save_source
 
 every_source = pytest.mark.parametrize("name", CASES)
-every_spec = pytest.mark.parametrize("model", SPECS)
+every_pair = pytest.mark.parametrize(
+    ("name", "model"), [(name, model) for name in CASES for model in CASES[name].models]
+)
 
 
-def made(name: str, model: str = "mlp", seed: int = 1) -> tuple[Case, WeightSource, ModelSpec]:
-    case, spec = CASES[name], SPECS[model]
+def made(name: str, model: str | None = None, seed: int = 1) -> tuple[Case, WeightSource, ModelSpec]:
+    case = CASES[name]
+    spec = SPECS[model or case.models[0]]
     source = case.build(spec, seed)
     stir(source)
     return case, source, spec
@@ -46,12 +49,11 @@ def error(got: Tensor, right: Tensor) -> float:
 
 
 def test_every_registered_source_is_in_the_suite() -> None:
-    kinds = {CASES[name].build(SPECS["mlp"], 0).kind for name in CASES}
+    kinds = {case.build(SPECS[case.models[0]], 0).kind for case in CASES.values()}
     assert set(SOURCES) <= kinds
 
 
-@every_spec
-@every_source
+@every_pair
 def test_weights_and_the_gradient_of_every_parameter(name: str, model: str) -> None:
     case, source, spec = made(name, model)
     flat = source(spec)
@@ -67,7 +69,7 @@ def test_weights_and_the_gradient_of_every_parameter(name: str, model: str) -> N
 
 @every_source
 def test_two_calls_and_a_call_without_gradients_give_the_same_bits(name: str) -> None:
-    for model in ("mlp", "large"):
+    for model in CASES[name].both_paths:
         _, source, spec = made(name, model)
         first, second = source(spec), source(spec)
         assert torch.equal(first, second)
@@ -80,7 +82,7 @@ def test_two_calls_and_a_call_without_gradients_give_the_same_bits(name: str) ->
 
 @every_source
 def test_the_seed_decides_every_value_and_the_callers_generators_are_left_alone(name: str) -> None:
-    case, spec = CASES[name], SPECS["mlp"]
+    case, _, spec = made(name)
     before = torch.random.get_rng_state()
     first = case.build(spec, 1).state_dict()
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -139,7 +141,7 @@ def test_a_spec_that_it_cannot_serve_is_refused_with_the_reason(name: str) -> No
         source(stranger)
     if case.one_spec:
         with pytest.raises(ValueError, match="holds the weights of"):
-            source(SPECS["cnn"])
+            source(SPECS["kan"])
 
 
 @every_source
@@ -154,7 +156,7 @@ def test_double_precision_is_double(name: str) -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @every_source
 def test_half_precision_stays_near_and_leaves_phases_alone(name: str, dtype: torch.dtype) -> None:
-    for model in ("mlp", "large"):
+    for model in CASES[name].both_paths:
         case, source, spec = made(name, model)
         with torch.autocast("cpu", dtype=dtype):
             flat = source(spec)
