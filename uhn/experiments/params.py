@@ -54,6 +54,7 @@ class Overlay(Settings):
     precision: Precision | None = None
     evaluate_every: Count | None = None
     checkpoint_seconds: Rate | None = None
+    members: Count | None = None
 
     def layer(self) -> dict[str, Any]:
         """Return only what was written, ``null`` included."""
@@ -93,10 +94,10 @@ class ExperimentEntry(Overlay):
 
 
 class TableEntry(Settings):
-    """Which experiments are a table's rows, and which methods its columns."""
+    """Which experiments are a table's rows, and which methods its columns: every method of its rows if none is named."""
 
     rows: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
-    methods: Annotated[tuple[Method, ...], Field(min_length=1, strict=False)]
+    methods: Annotated[tuple[Method, ...], Field(min_length=1, strict=False)] | None = None
 
 
 class ProfileEntry(Settings):
