@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,14 @@ def read_progress(path: Path) -> dict[str, Any]:
     if not content.startswith(MAGIC) or len(content) <= head:
         raise ProgressError(f"{path} is not a whole progress file ({len(content)} bytes)")
     body = content[head:]
-    if hashlib.sha256(body).hexdigest().encode() != content[len(MAGIC) : head - 1]:
+    if hashlib.sha256(body).hexdigest().encode() + b"\n" != content[len(MAGIC) : head]:
         raise ProgressError(f"{path} is truncated or altered: its checksum does not match")
-    found: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    try:
+        found: Any = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError) as error:
+        raise ProgressError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+    if not isinstance(found, dict) or set(found) != {"identity", "state"}:
+        raise ProgressError(f"{path} wanted an identity and a state, got {type(found).__name__}")
     return found
 
 

@@ -29,19 +29,20 @@ class StopRequest:
 def stop_on_signals() -> Iterator[StopRequest]:
     """Collect SIGINT and SIGTERM for the duration, then deliver the collected one to whoever handled it before.
 
-    Outside the main thread, where handlers cannot be set, signals are left alone.
+    Outside the main thread, where handlers cannot be set, signals are left alone; so is a signal that was ignored.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: handler for number, handler in handlers.items() if handler != signal.SIG_IGN}
 
     def remember(number: int, frame: FrameType | None) -> None:
         request.signum = number
         signal.signal(number, before[signal.Signals(number)])
 
-    for number in SIGNALS:
+    for number in before:
         signal.signal(number, remember)
     try:
         yield request

@@ -1,0 +1,111 @@
+"""Progress files: whole, verified, and never another run's."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from uhn.training.checkpoint import MAGIC, ProgressError, load_progress, read_progress, save_progress
+
+STATE: dict[str, Any] = {
+    "loop": {"source": {"flat": torch.arange(50.0)}, "step": 7, "losses": torch.empty(0)},
+    "history": [["init", 1, 1, 0.1, 2.5, "", 0.0]],
+    "seconds": 1.5,
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "run" / "progress.ckpt"
+    save_progress(file, "a" * 64, STATE)
+    return file
+
+
+def framed(body: bytes) -> bytes:
+    return MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def test_round_trip(path: Path) -> None:
+    state = load_progress(path, "a" * 64)
+    assert state is not None and state["history"] == STATE["history"] and state["seconds"] == 1.5
+    assert torch.equal(state["loop"]["source"]["flat"], torch.arange(50.0))
+    assert path.exists(), "reading does not use it up"
+    save_progress(path, "a" * 64, STATE | {"seconds": 2.0})
+    assert read_progress(path)["state"]["seconds"] == 2.0
+    assert [p.name for p in path.parent.iterdir()] == ["progress.ckpt"]
+
+
+def test_no_file(tmp_path: Path) -> None:
+    assert load_progress(tmp_path / "none", "a") is None
+
+
+def test_truncated_anywhere(path: Path) -> None:
+    whole = path.read_bytes()
+    for size in [*range(0, len(whole), 100), len(whole) - 1]:
+        path.write_bytes(whole[:size])
+        with pytest.raises(ProgressError, match="whole progress file|truncated or altered"):
+            read_progress(path)
+    path.write_bytes(whole)
+    assert read_progress(path)["identity"] == "a" * 64
+
+
+def test_a_flipped_byte_anywhere(path: Path) -> None:
+    whole = path.read_bytes()
+    for place in [*range(0, len(MAGIC) + 66), *range(len(MAGIC) + 66, len(whole), 53), len(whole) - 1]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(ProgressError):
+            read_progress(path)
+    path.write_bytes(whole + b"x")
+    with pytest.raises(ProgressError):
+        read_progress(path)
+
+
+def test_a_damaged_file_is_set_aside_with_a_message(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path.write_bytes(path.read_bytes()[:-10])
+    assert load_progress(path, "a" * 64) is None
+    said = capsys.readouterr().out
+    assert "truncated or altered" in said and "starting again" in said
+    assert [p.name for p in path.parent.iterdir()] == ["progress.ckpt.damaged"]
+
+
+def test_another_runs_file_is_set_aside_with_a_message(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert load_progress(path, "b" * 64) is None
+    assert "belongs to other settings, data or code" in capsys.readouterr().out
+    assert [p.name for p in path.parent.iterdir()] == ["progress.ckpt.other-aaaaaaaa"]
+
+
+def test_an_unknown_format_is_never_read(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"uhn-progress-1", b"uhn-progress-2"))
+    with pytest.raises(ProgressError, match="not a whole progress file"):
+        read_progress(path)
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return Path.touch, (Path("exploded"),)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("content", ["pickle", "tensors", "noise", "list"])
+def test_whatever_has_a_valid_checksum_is_still_no_progress(
+    content: str, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    buffer = io.BytesIO()
+    if content == "tensors":
+        torch.save({"identity": Bomb(), "state": {}}, buffer)
+    elif content == "list":
+        torch.save([1, 2], buffer)
+    body = {"pickle": pickle.dumps(Bomb(), protocol=2), "noise": b"noise" * 50}.get(content, buffer.getvalue())
+    path.write_bytes(framed(body))
+    with pytest.raises(ProgressError):
+        read_progress(path)
+    assert not (tmp_path / "exploded").exists()
+    assert load_progress(path, "a" * 64) is None
