@@ -94,7 +94,7 @@ class ExperimentEntry(Overlay):
 
 
 class TableEntry(Settings):
-    """Which experiments are a table's rows, and which methods its columns: every method of its rows if none is named."""
+    """Which experiments are a table's rows, and which methods its columns; all methods of its rows if none is named."""
 
     rows: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     methods: Annotated[tuple[Method, ...], Field(min_length=1, strict=False)] | None = None

@@ -93,12 +93,14 @@ class Plan:
 
     def _table(self, name: str) -> Table:
         entry, enabled = self.config.tables[name], self.config.rows(name)
+        every = dict.fromkeys(method for row in entry.rows for method in self.config.entry(row).methods)
+        columns = tuple(every) if entry.methods is None else entry.methods
         rows = []
         for experiment in entry.rows:
-            methods = [m for m in entry.methods if m in self.config.entry(experiment).methods]
+            methods = [m for m in columns if m in self.config.entry(experiment).methods]
             seeds = self.config.seeds(experiment) if experiment in enabled else ()
             rows.append(Row(experiment, {m: tuple(f"{experiment}/{m}/seed-{seed}" for seed in seeds) for m in methods}))
-        return Table(name, entry.methods, tuple(rows))
+        return Table(name, columns, tuple(rows))
 
     @cached_property
     def runs(self) -> dict[str, RunSettings]:
@@ -143,6 +145,14 @@ class Plan:
             ]
             jobs.setdefault(key, []).append(name)
         return {key: tuple(names) for key, names in jobs.items()}
+
+    @cached_property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """The runs by experiment, experiments of the same ``job`` together."""
+        found: dict[str, list[str]] = {}
+        for name, run in self.runs.items():
+            found.setdefault(self.config.entry(run.experiment).job or run.experiment, []).append(name)
+        return {key: tuple(names) for key, names in found.items()}
 
     def tables_of(self, run: str) -> tuple[str, ...]:
         """Return the tables that rest on a run."""
