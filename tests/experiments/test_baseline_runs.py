@@ -1,0 +1,104 @@
+"""HA and Chunked through the whole of a run, whole and broken off."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from uhn.experiments.execute import execute
+from uhn.experiments.settings import PaperBudget, RunSettings
+from uhn.models import zoo
+from uhn.sources.files import load_source
+from uhn.training.loop import Loop
+
+STEPS = 3
+
+
+@pytest.fixture(autouse=True)
+def without_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The port of the proxy is closed: a download fails at once, and the stand-in takes its place."""
+    monkeypatch.delenv("UHN_DATA_MIRROR", raising=False)
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+def settings(method: str, precision: str = "fp32", model: str = "cnn20-cifar10") -> RunSettings:
+    budget = {
+        "init_steps": 0,
+        "train_steps_or_epochs": 800,
+        "unit": "epochs",
+        "train_steps": 156_800,
+        "batch_size": 256,
+    }
+    return RunSettings.model_validate(
+        {
+            "name": f"cifar10-cnn20/{method}/seed-1",
+            "experiment": "cifar10-cnn20",
+            "method": method,
+            "seed": 1,
+            "tasks": ({"dataset": "cifar10", "model": model},),
+            "data": {"train_rows": 10, "test_rows": 10, "stand_in": True},
+            "train": {"lr": 0.002, "steps": STEPS, "warmup": 1, "batch_size": 4},
+            "precision": precision,
+            "compute": {"device": "cpu", "threads": 1},
+            "checkpoint_seconds": 1e-6,
+            "paper": PaperBudget(**budget, generator=None, seeds=3),  # type: ignore[arg-type]
+        }
+    )
+
+
+def run(which: RunSettings, folder: Path) -> dict[str, Any]:
+    return execute(which, results=folder / "results", work=folder / "work", data_root=folder / "data")
+
+
+@pytest.mark.parametrize(("method", "precision"), [("ha", "bf16"), ("chunked", "fp32")])
+def test_a_run_broken_off_anywhere_ends_in_the_same_bits(
+    method: str, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    which = settings(method, precision)
+    whole = run(which, tmp_path / "whole")
+    advance = Loop._advance
+
+    def killed(loop: Loop, *arguments: Any) -> Any:
+        if loop.step == 2:
+            raise SystemError("killed")
+        return advance(loop, *arguments)
+
+    broken = tmp_path / "broken"
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "_advance", killed)
+        with pytest.raises(SystemError, match="killed"):
+            run(which, broken)
+    assert not list(broken.rglob("metrics.json")) and list(broken.rglob("progress.ckpt"))
+    resumed = run(which, broken)
+    assert (whole["resumed"], resumed["resumed"]) == (0, 1)
+    for key in ("value", "train_loss", "identity", "parameters", "settings_hash"):
+        assert whole[key] == resumed[key], key
+    first, second = (next(place.rglob("model.safetensors")) for place in (tmp_path / "whole", broken))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
+    found = run(settings("ha"), tmp_path)
+    assert found["parameters"] == {"target": 269_034, "trainable": 619_306, "frozen": 0}
+    folder = tmp_path / "results" / "runs" / "cifar10-cnn20" / "ha" / "seed-1"
+    assert json.loads((folder / "metrics.json").read_text())["method"] == "ha"
+    spec = zoo("cnn20-cifar10")
+    assert load_source(folder / "model.safetensors")(spec).shape == (spec.num_params,)
+
+
+def test_a_baseline_needs_no_generator_and_has_no_depth() -> None:
+    data = settings("ha").model_dump()
+    with pytest.raises(ValueError, match="generator: wanted none for ha, got one"):
+        RunSettings.model_validate(data | {"generator": {}})
+    with pytest.raises(ValueError, match="depth: wanted 0 for ha, got 1"):
+        RunSettings.model_validate(data | {"depth": 1})
+
+
+def test_ha_on_a_model_without_tiles_stops_before_training(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="ha wants 3 x 3 kernels|ha wants at least two convolutions"):
+        run(settings("ha", model="mlp-mnist"), tmp_path)
+    assert not list(tmp_path.rglob("progress.ckpt"))
