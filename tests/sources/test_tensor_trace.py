@@ -54,13 +54,13 @@ def trace_step(source: UniversalHypernetwork, spec: ModelSpec) -> Trace:
 
 
 def test_a_step_of_the_mlp_never_makes_the_feature_matrix() -> None:
-    """At the paper's sizes it would hold 242 million values; the largest array is the first layer's output."""
+    """At the paper's sizes it would hold 242 million values; what is kept is five rows a weight."""
     spec = zoo("mlp-mnist")
     source = UniversalHypernetwork(Ranges.declared([spec]), hidden=64, frequencies=1024)
     trace = trace_step(source, spec)
     assert trace.operations > 100
     assert trace.largest < spec.num_params * 1024 / 10, trace.operation
-    assert trace.peak < spec.num_params * 64 * 4 + 128 * 2**20, "what is kept, and working arrays of bounded size"
+    assert trace.peak < 5 * spec.num_params * 64 * 4 + 128 * 2**20, "what is kept, and working arrays of bounded size"
 
 
 @pytest.mark.parametrize("encoding", ["positional", "raw"])

@@ -1,7 +1,8 @@
 """The residual MLP of the root UHN and its fusion with the factored first layer, at bounded memory.
 
-A large model is generated piece by piece; the backward pass keeps at most the first layer's output (or, above the
-memory setting, recomputes that too) and runs the MLP again on cache-sized pieces.
+A small model goes through plain autograd. A large one is generated piece by piece, in pieces that fit a core's cache,
+with the MLP's backward pass written out: it keeps the rectified input of every linear and norms it again. Above the
+memory setting it keeps only the first layer's output and runs the MLP again, and above that again recomputes both.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from uhn.descriptors.features import IndexFeatures, low_precision
 EAGER_WEIGHTS = 2**13
 """Models up to this many weights go through plain autograd: nothing is worth recomputing."""
 
-CACHE_ROWS = 4096
-"""Rows of the MLP evaluated at a time on a CPU."""
+CACHE_ELEMENTS = 2**17
+"""Values in one array of the MLP at a time on a CPU (half a MiB: three of them stay in a core's cache)."""
+
+NORM_EPSILON = 1e-5
+"""Of every LayerNorm."""
 
 
 class ResidualBlock(nn.Module):
@@ -51,6 +55,19 @@ def mlp(x: Tensor, structure: Tensor | None, parameters: Sequence[Tensor]) -> Te
     return F.linear(x.relu(), weight, bias).squeeze(-1)
 
 
+def folded(parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Fold each LayerNorm's scale and shift into the linear that follows; autograd unfolds the gradients.
+
+    Returns (weight, bias) of every linear of the blocks, then of the readout.
+    """
+    *blocks, weight, bias = parameters
+    found = []
+    for start in range(0, len(blocks), 4):
+        scale, shift, w, b = blocks[start : start + 4]
+        found += [w * scale, torch.addmv(b, w, shift)]
+    return [*found, weight, bias]
+
+
 def generate(
     features: IndexFeatures,
     weight: Tensor,
@@ -67,16 +84,17 @@ def generate(
         bias: first layer ``[h]``.
         structure: structure feature ``[1, h]`` or None.
         parameters: the tensors of the blocks and the readout, in order.
-        memory_mib: the first layer's output is kept for the backward pass up to this size, else recomputed.
+        memory_mib: what is kept for the backward pass at most; what does not fit is recomputed.
     """
     if features.shape[0] <= EAGER_WEIGHTS:
         return features.to_flat(mlp(features.project(weight, bias), structure, parameters).to(weight.dtype))
-    values: Tensor = _Generate.apply(features, memory_mib, structure, weight, bias, *parameters)  # type: ignore[no-untyped-call]
+    tail = folded(parameters)
+    values: Tensor = _Generate.apply(features, memory_mib, structure, weight, bias, *tail)  # type: ignore[no-untyped-call]
     return features.to_flat(values)
 
 
 class _Generate(torch.autograd.Function):
-    """First layer and MLP, piece by piece, for rows in plan order."""
+    """First layer and MLP, piece by piece, for rows in plan order; ``rest`` is what :func:`folded` returns."""
 
     @staticmethod
     def forward(
@@ -90,50 +108,114 @@ class _Generate(torch.autograd.Function):
     ) -> Tensor:
         ctx.features, ctx.low, ctx.has_structure = features, low_precision(weight), structure is not None
         ctx.save_for_backward(weight, bias, *rest, *([] if structure is None else [structure]))
-        count, hidden = features.shape[0], weight.shape[0]
-        keep = any(ctx.needs_input_grad) and count * hidden * weight.element_size() <= memory_mib * 2**20
-        ctx.hidden = torch.empty(count, hidden, dtype=weight.dtype, device=weight.device) if keep else None
-        values = torch.empty(count, dtype=weight.dtype, device=weight.device)
-        projection = features.projection(weight, bias, ctx.low)
+        row = weight.shape[0] * weight.element_size()
+        room = memory_mib * 2**20 if any(ctx.needs_input_grad) else 0
+        whole = max(0, room - features.shape[0] * row) // (row * max(1, len(rest) // 2 - 1))
+        ctx.kept = []
+        values = torch.empty(features.shape[0], dtype=weight.dtype, device=weight.device)
+        projection, tail = features.projection(weight, bias, ctx.low), _Tail(rest, structure, ctx.low)
         for piece in features.work:
             rows = projection.forward(piece)
-            if ctx.hidden is not None:
-                ctx.hidden[piece.start : piece.start + piece.count] = rows
-            for first, last in _cuts(piece, rows.device):
-                values[piece.start + first : piece.start + last] = mlp(rows[first:last], structure, rest)
+            keep_rows = (piece.start + piece.count) * row <= room
+            for first, last in tail.cuts(piece.count):
+                start, end = piece.start + first, piece.start + last
+                values[start:end], held = tail.forward(rows[first:last])
+                if keep_rows:  # a copy of the rows: a view would keep the whole piece alive
+                    ctx.kept.append((None, held) if end <= whole else (rows[first:last].clone(), []))
         return values
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        weight, bias, *inputs = ctx.saved_tensors
-        totals = [torch.zeros_like(t) for t in inputs]
-        projection = ctx.features.projection(weight, bias, ctx.low)
-        kept, ctx.hidden = ctx.hidden, None  # overwritten below; a second backward recomputes
+        weight, bias, *rest = ctx.saved_tensors
+        structure = rest.pop() if ctx.has_structure else None
+        projection, tail = ctx.features.projection(weight, bias, ctx.low), _Tail(rest, structure, ctx.low)
+        kept, ctx.kept = iter(ctx.kept), []  # a second backward pass recomputes
         for piece in ctx.features.work:
-            rows = projection.forward(piece) if kept is None else kept[piece.start : piece.start + piece.count]
-            for first, last in _cuts(piece, rows.device):
-                upstream = grad[piece.start + first : piece.start + last]
-                found = _mlp_backward(rows[first:last], inputs, ctx.has_structure, upstream, ctx.low)
-                rows[first:last] = found[0]
-                for total, part in zip(totals, found[1:], strict=True):
-                    total += part
-            projection.backward(piece, rows)
-        structure = totals.pop() if ctx.has_structure else None
-        return (None, None, structure, *projection.finish(), *totals)
+            rows = None
+            gradient = torch.empty(piece.count, weight.shape[0], dtype=weight.dtype, device=weight.device)
+            for first, last in tail.cuts(piece.count):
+                part, held = next(kept, (None, []))
+                if part is None and not held:
+                    rows = projection.forward(piece) if rows is None else rows
+                    part = rows[first:last]
+                if part is not None:
+                    held = tail.forward(part)[1]
+                gradient[first:last] = tail.backward(grad[piece.start + first : piece.start + last], held)
+            projection.backward(piece, gradient)
+        return (None, None, tail.structure_grad, *projection.finish(), *tail.grads)
 
 
-def _mlp_backward(
-    rows: Tensor, inputs: Sequence[Tensor], has_structure: bool, upstream: Tensor, low: torch.dtype | None
-) -> tuple[Tensor, ...]:
-    """Run the MLP again on ``rows`` and return the gradients of the rows and of every input."""
-    with torch.enable_grad(), torch.autocast(rows.device.type, dtype=low, enabled=low is not None):
-        x = rows.detach().requires_grad_()
-        held = [t.detach().requires_grad_() for t in inputs]
-        parameters, structure = (held[:-1], held[-1]) if has_structure else (held, None)
-        out = mlp(x, structure, parameters)
-        return torch.autograd.grad(out, [x, *held], upstream.to(out.dtype))
+class _Tail:
+    """The MLP on rows of the first layer, forward and backward; sums the gradients of its tensors in ``grads``.
+
+    Args:
+        tensors: (weight, bias) of every linear and of the readout, LayerNorms folded in.
+        structure: structure feature ``[1, h]`` or None.
+        low: half-precision dtype of the products, or None; the residual stream and the norms stay in float32.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor], structure: Tensor | None, low: torch.dtype | None) -> None:
+        self.weight, self.bias = tensors[-2:]
+        self.structure, self.low = structure, low
+        self.linears = [t if low is None else t.to(low) for t in tensors[:-2]]
+        self.grads = [torch.zeros_like(t) for t in tensors]
+        self.structure_grad = None if structure is None else torch.zeros_like(structure)
+        width = self.weight.shape[1]
+        self.one, self.zero = self.weight.new_ones(width), self.weight.new_zeros(width)
+
+    def cuts(self, count: int) -> list[tuple[int, int]]:
+        """Parts of ``count`` rows that a cache holds."""
+        step = max(1, CACHE_ELEMENTS // self.weight.shape[1]) * (1 if self.weight.device.type == "cpu" else 256)
+        return [(first, min(first + step, count)) for first in range(0, count, step)]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return values ``[n]`` for rows ``[n, h]``, and the rectified inputs that :meth:`backward` wants."""
+        held = []
+        for at in range(0, len(self.linears), 4):
+            w1, b1, w2, b2 = self.linears[at : at + 4]
+            held.append(x.relu())
+            held.append(torch.addmm(b1, self._norm(held[-1])[0], w1.t()).relu_())
+            x = x + torch.addmm(b2, self._norm(held[-1])[0], w2.t())
+        held.append(x.relu() if self.structure is None else (x + self.structure).relu_())
+        return torch.addmv(self.bias, held[-1], self.weight[0]), held
+
+    def backward(self, upstream: Tensor, held: list[Tensor]) -> Tensor:
+        """Return the gradient of the rows ``[n, h]`` from that of the values ``[n]``; uses up ``held``."""
+        last = held.pop()
+        self.grads[-2][0] += last.t() @ upstream
+        self.grads[-1] += upstream.sum()
+        grad = _rectified(upstream[:, None] * self.weight, last)
+        if self.structure_grad is not None:
+            self.structure_grad += grad.sum(0)
+        for at in range(len(self.linears) - 4, -1, -4):
+            inner = self._linear_backward(grad, held.pop(), at + 2)
+            grad += self._linear_backward(inner, held.pop(), at)
+        return grad
+
+    def _linear_backward(self, grad: Tensor, rectified: Tensor, at: int) -> Tensor:
+        """Through linear ``at``, the LayerNorm before it and the ReLU before that."""
+        normed, mean, scale = self._norm(rectified)
+        self.grads[at + 1] += grad.sum(0)
+        if self.low is None:
+            self.grads[at].addmm_(grad.t(), normed)
+            grad = grad @ self.linears[at]
+        else:
+            half = grad.to(self.low)
+            self.grads[at] += half.t() @ normed
+            grad = (half @ self.linears[at]).to(grad.dtype)
+        shape, rectified = [self.one.shape[0]], rectified.to(grad.dtype)
+        grad = torch.ops.aten.native_layer_norm_backward(
+            grad, rectified, shape, mean, scale, None, None, [True, False, False]
+        )[0]
+        return _rectified(grad, rectified)
+
+    def _norm(self, rectified: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """LayerNorm without scale and shift (given as ones and zeros: torch is faster so); rows, mean, 1 / std."""
+        wide = rectified.to(self.one.dtype)
+        rows, mean, scale = torch.native_layer_norm(wide, [wide.shape[1]], self.one, self.zero, NORM_EPSILON)
+        return rows if self.low is None else rows.to(self.low), mean, scale
 
 
-def _cuts(piece: Any, device: torch.device) -> list[tuple[int, int]]:
-    rows = CACHE_ROWS if device.type == "cpu" else 64 * CACHE_ROWS
-    return [(first, min(first + rows, piece.count)) for first in range(0, piece.count, rows)]
+def _rectified(grad: Tensor, rectified: Tensor) -> Tensor:
+    """The gradient through a ReLU with output ``rectified``."""
+    return torch.ops.aten.threshold_backward(grad, rectified, 0)

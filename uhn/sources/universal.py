@@ -35,7 +35,7 @@ class UniversalHypernetwork(WeightSource):
         encoding: ``"gff"`` (Eq 3), ``"positional"`` or ``"raw"`` (Table 23).
         scale: standard deviation of the Fourier matrices, or the base of the positional bands.
         seed: decides every initial value; the caller's generators are left alone.
-        memory_mib: the largest array kept for the backward pass; larger ones are recomputed.
+        memory_mib: what is kept for the backward pass at most; what does not fit is recomputed.
         allow_extrapolation: serve specs outside the ranges, with one warning.
     """
 
@@ -53,7 +53,7 @@ class UniversalHypernetwork(WeightSource):
         encoding: str = "gff",
         scale: float = 100.0,
         seed: int = 0,
-        memory_mib: int = 1024,
+        memory_mib: int = 512,
         allow_extrapolation: bool = False,
     ) -> None:
         super().__init__()
