@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from layer_cases import CASES, EDGES, GRAPH, NODES, PADDING, SEQUENCE, TOKENS, Case, normal, weights_of
 from torch import Tensor
 
-from uhn.layers import GAT, GCN, KAN, Attention, Conv, Embedding, Linear
+from uhn.layers import GAT, GCN, KAN, Attention, Conv, Embedding, Linear, attention_dropout
 from uhn.layers.graphs import gcn_norm
 from uhn.layers.kan import bspline_basis, knot_grid
 from uhn.models import Inputs
@@ -59,6 +59,11 @@ def test_where_dropout_acts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append(tuple(x.shape))
         return x
 
+    def drop_nothing(shape: tuple[int, ...], p: float, rng: object) -> tuple[Tensor, float]:
+        seen.append(shape)
+        return torch.zeros(shape, dtype=torch.bool), 1.0
+
+    monkeypatch.setattr("uhn.layers.attention_dropout.drop_mask", drop_nothing)
     for module in ("linear", "conv", "graphs", "gat", "embedding", "attention"):
         monkeypatch.setattr(importlib.import_module(f"uhn.layers.{module}"), "dropout", recorder)
     trained = apply(case, training=True, rng=torch.Generator())
@@ -247,3 +252,46 @@ def test_attention_equals_its_definition_for_one_head() -> None:
     wanted = F.softmax(scores, -1) @ v @ w["out_weight"].T + w["out_bias"]
     got = layer.apply(w, x, Inputs(x, padding=torch.tensor([[False, False, True]])))
     torch.testing.assert_close(got[0], wanted)
+
+
+def test_dropped_attention_equals_autograd_through_the_same_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output and gradients of the piecewise form against the plain formula, in pieces of two samples and one."""
+    monkeypatch.setattr(attention_dropout, "SCORES_AT_A_TIME", 2 * 2 * 25)
+    visible = ~PADDING[:, None, None, :]
+    held = [normal(3, 2, 5, 4, seed=30 + n).requires_grad_() for n in range(3)]
+    upstream = normal(3, 2, 5, 4, seed=40)
+    got = attention_dropout.attend_with_dropout(*held, visible, 0.3, torch.Generator().manual_seed(1))
+    got_grads = torch.autograd.grad((got * upstream).sum(), held)
+    rng, parts = torch.Generator().manual_seed(1), []
+    for rows in (2, 1):
+        parts.append(attention_dropout.drop_mask((rows, 2, 5, 5), 0.3, rng))
+    mask, kept = torch.cat([part[0] for part in parts]), parts[0][1]
+    query, key, value = held
+    scores = (query @ key.transpose(-2, -1) / 2).masked_fill(~visible, -torch.inf)
+    wanted = (scores.softmax(-1) * ~mask / kept) @ value
+    torch.testing.assert_close(got, wanted)
+    torch.testing.assert_close(got_grads, torch.autograd.grad((wanted * upstream).sum(), held))
+
+
+def test_the_share_of_kept_probabilities_is_what_was_asked_for() -> None:
+    mask, kept = attention_dropout.drop_mask((501, 401), 0.4, torch.Generator().manual_seed(2))
+    assert abs(kept - 0.6) < 1e-5
+    assert abs(float(mask.double().mean()) - 0.4) < 5 * (0.24 / mask.numel()) ** 0.5
+    rows = mask[:500].double().view(500, -1)
+    assert abs(float(torch.corrcoef(torch.stack([rows[:, 0], rows[:, 1]]))[0, 1])) < 0.2
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_attention_in_half_precision_stays_close(training: bool) -> None:
+    layer = Attention(8, 2, norm=True, shortcut=True, dropout=0.3)
+    held = {name: value.float().requires_grad_() for name, value in weights_of(layer).items()}
+    x, results = SEQUENCE.float(), []
+    for half in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            y = layer.apply(
+                held, x, Inputs(x, padding=PADDING), training=training, rng=torch.Generator().manual_seed(0)
+            )
+        grads = torch.autograd.grad((y.float() * normal(*y.shape, seed=9).float()).sum(), list(held.values()))
+        results.append([y.detach().float(), torch.cat([grad.flatten() for grad in grads])])
+    for wide, narrow in zip(*results, strict=True):
+        assert float((narrow - wide).norm() / wide.norm()) < 0.05

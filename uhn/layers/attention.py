@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from uhn.layers.attention_dropout import attend_with_dropout
 from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, positive, rate, register
 from uhn.layers.checks import activation_setting, last_axis
 from uhn.layers.functional import activate, dropout, layer_norm
@@ -22,7 +23,7 @@ class Attention(Layer):
     """``Y = Drop( MHA(LN(phi(X))) W_o^T + b_o ) + X``, dropout on the attention probabilities too (Eq 18-21).
 
     Padding tokens (``Inputs.padding``, optional) are hidden as keys. Fused where no mask of attention
-    probabilities has to be drawn, written out in training with dropout.
+    probabilities has to be drawn, written out (in :mod:`~uhn.layers.attention_dropout`) in training with dropout.
     """
 
     kind = "attention"
@@ -92,10 +93,7 @@ class Attention(Layer):
         )  # each [B, H, T, d / H]
         visible = visible_keys(ctx.padding, x)
         if training and self.dropout > 0:
-            scores = query @ key.transpose(-2, -1) / sqrt(self.size // self.heads)
-            if visible is not None:
-                scores = scores.masked_fill(~visible, -torch.inf)
-            mixed = dropout(scores.softmax(-1), self.dropout, training=training, rng=rng).to(value.dtype) @ value
+            mixed = attend_with_dropout(query, key, value, visible, self.dropout, rng)
         else:
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
         joined = mixed.transpose(1, 2).flatten(-2)
