@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from uhn.files import write_atomically
+from uhn.files import remove_leftovers, write_atomically
 
 
 def names(folder: Path) -> list[str]:
@@ -76,3 +76,11 @@ def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("")
     with pytest.raises(OSError, match="folder"):
         write_atomically(tmp_path / "folder" / "x", "new")
+
+
+def test_leftovers_of_killed_writers_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".x.abc.part", ".x.part", ".xy.abc.part", "x", "x.part"):
+        (tmp_path / name).write_text("")
+    remove_leftovers(tmp_path / "x")
+    assert names(tmp_path) == [".x.part", ".xy.abc.part", "x", "x.part"]
+    remove_leftovers(tmp_path / "none" / "x")

@@ -16,7 +16,7 @@ from uhn.experiments.identity import run_identity
 from uhn.experiments.members import mean_score, members_of
 from uhn.experiments.record import record
 from uhn.experiments.settings import RunSettings
-from uhn.files import write_atomically
+from uhn.files import remove_leftovers, write_atomically
 from uhn.sources.files import save_source
 from uhn.training.checkpoint import load_progress, save_progress
 from uhn.training.distributions import SpecDistribution
@@ -27,6 +27,9 @@ from uhn.training.precision import pick_device, reproducible
 from uhn.training.progress import Display
 
 HISTORY = ("phase", "step", "epoch", "lr", "loss", "metric", "seconds")
+
+FILES = ("model.safetensors", "history.csv", "metrics.json")
+"""What a finished run leaves, in this order: whoever sees the last sees the others."""
 
 REPORTS = 200
 """Rows of the history per phase, at most, beside those of evaluations."""
@@ -52,12 +55,13 @@ def execute(settings: RunSettings, *, results: Path, work: Path, data_root: Path
         identity = run_identity(settings, [task.provenance.fingerprint for task in tasks])
         if (finished := finished_metrics(folder, identity)) is not None:
             print(f"{settings.name}: finished before", flush=True)
+            clean_up(folder, progress)
             return finished
         check_writable(folder)
         session = Session(settings, build_distribution(settings, tasks), build_phases(settings, tasks), device)
         with stop_on_signals() as stop:
-            metrics = session.run(folder, progress, identity, stop)
-        return metrics
+            return session.run(folder, progress, identity, stop)
+        raise Stopped  # and whoever handled the signal before let the process go on
 
 
 class Session:
@@ -108,7 +112,7 @@ class Session:
             status=status,
             scores=scores,
             steps=[(p.kind, p.steps) for p in self.loop.phases],
-            train_loss=last.loss if last else None,
+            train_loss=self.history[-1][HISTORY.index("loss")] if self.history else None,
             seconds=self._elapsed(),
             resumed=self.resumed,
             device=self.device,
@@ -116,7 +120,7 @@ class Session:
         save_source(self.source, folder / "model.safetensors")
         write_atomically(folder / "history.csv", history_csv(self.history))
         write_atomically(folder / "metrics.json", json.dumps(metrics, indent=2, sort_keys=True) + "\n")
-        progress.unlink(missing_ok=True)
+        clean_up(folder, progress)
         score = mean_score(self.members, scores)
         each = ", ".join(f"{m.name} {value:.4g}" for m, value in zip(self.members, scores, strict=False))
         words = status if status == "diverged" else each if score is None else f"{metrics['metric']} {score:.4g}"
@@ -179,6 +183,13 @@ def finished_metrics(folder: Path, identity: str) -> dict[str, Any] | None:
         return None
     whole = (folder / "model.safetensors").is_file() and (folder / "history.csv").is_file()
     return metrics if whole and metrics.get("identity") == identity else None
+
+
+def clean_up(folder: Path, progress: Path) -> None:
+    """Remove the progress of a finished run, and what killed processes left half written."""
+    progress.unlink(missing_ok=True)
+    for path in (progress, *(folder / name for name in (".writable", *FILES))):
+        remove_leftovers(path)
 
 
 def check_writable(folder: Path) -> None:
