@@ -17,7 +17,13 @@ from types import FrameType
 import uhn
 from uhn.data.pins import DataError
 
-ROOMS = ("uhn.experiments.commands", "uhn.data.commands", "uhn.reporting.commands")
+ROOMS = (
+    "uhn.experiments.commands",
+    "uhn.experiments.tracking",
+    "uhn.data.commands",
+    "uhn.modelset_commands",
+    "uhn.reporting.commands",
+)
 
 
 class Terminated(SystemExit):

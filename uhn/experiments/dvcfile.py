@@ -1,0 +1,89 @@
+"""dvc.yaml, written from the plan: coarse stages whose commands ask Snakemake for one target each.
+
+DVC owns hashes, cache and remotes; Snakemake decides what runs. Every output persists, because DVC would otherwise
+delete it before the command and Snakemake would make all of it again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from uhn.experiments.plan import Plan
+
+CODE = ("Snakefile", "workflow", "uhn")
+FOLDERS = {
+    "mnist": "mnist",
+    "cifar10": "cifar-10-batches-py",
+    "cora": "planetoid",
+    "citeseer": "planetoid",
+    "pubmed": "planetoid",
+    "ag_news": "ag_news",
+    "ag_news_30k": "ag_news",
+    "imdb": "imdb",
+}
+"""Folder below ``data/`` of each dataset that is read from files."""
+
+
+def pipeline(plan: Plan) -> dict[str, Any]:
+    """Return the content of dvc.yaml for one profile: stages for data, for each kind of run, and for the tables."""
+    profile = plan.profile
+    results = f"results/{profile}"
+    stages: dict[str, Any] = {}
+
+    def snakemake(target: str) -> str:
+        return f"snakemake {target} --cores 1 --config profile={profile}"
+
+    # Two pipelines may not have the same output: the data belong to the quick profile's, which needs all of them.
+    for folder in dict.fromkeys(FOLDERS[name] for name in plan.datasets() if profile == "quick"):
+        receipts = [f"data/receipts/{name}.txt" for name in plan.datasets() if FOLDERS[name] == folder]
+        stages[f"data-{folder}"] = {
+            "cmd": f"{snakemake(' '.join(receipts))} && mkdir -p data/{folder}",
+            "outs": [_persist(f"data/{folder}"), *map(_persist, receipts)],
+        }
+    for part, names in plan.parts.items():
+        experiments = dict.fromkeys(plan.runs[name].experiment for name in names)
+        stages[f"runs-{part}"] = {
+            "cmd": snakemake(f"runs_{part.replace('-', '_')}"),
+            "deps": [*(f"data/receipts/{name}.txt" for name in plan.datasets(names)), *CODE],
+            "params": ["seeds", "defaults", "experiments", f"profiles.{profile}"],
+            "outs": [_persist(f"{results}/runs/{name}") for name in experiments],
+        }
+    made = [f"{results}/tables", f"{results}/figures", f"{results}/coverage.md", f"{results}/report.html"]
+    stages["tables"] = {
+        "cmd": f"{snakemake('tables')} && mkdir -p {results}/figures",
+        "deps": [*(f"{results}/runs/{run}" for run in dict.fromkeys(r.experiment for r in plan.runs.values())), *CODE],
+        "params": ["tables", f"profiles.{profile}"],
+        "outs": [_persist(path) for path in made],
+    }
+    stages["metrics"] = {
+        "cmd": f"python -m uhn metrics --profile {profile} --out metrics/{profile}.json",
+        "deps": [f"{results}/tables"],
+        "metrics": [{f"metrics/{profile}.json": {"cache": False, "persist": True}}],
+    }
+    if profile != "quick":  # a pipeline of its own, so that a bare `dvc repro` ignores it
+        stages = {name: {"wdir": "../..", **stage} for name, stage in stages.items()}
+    return {"stages": stages}
+
+
+def plots(plan: Plan) -> list[dict[str, Any]]:
+    """Return the training curves of the first seed, a plot per experiment."""
+    curves: dict[str, dict[str, str]] = {}
+    for run in plan.runs.values():
+        if run.seed == plan.config.seeds(run.experiment)[0]:
+            curves.setdefault(run.experiment, {})[f"results/{plan.profile}/runs/{run.name}/history.csv"] = "loss"
+    return [{f"loss of {name}": {"x": "step", "y": y, "title": name}} for name, y in curves.items()]
+
+
+def dvc_yaml(plan: Plan) -> str:
+    """Return the file's text."""
+    content = pipeline(plan)
+    if plan.profile == "quick":
+        content["plots"] = plots(plan)
+    head = f"# Written by `uhn dvc --profile {plan.profile}`; change params.yaml, not this file.\n"
+    return head + yaml.safe_dump(content, sort_keys=False, width=120)
+
+
+def _persist(path: str) -> dict[str, Any]:
+    return {path: {"persist": True}}
