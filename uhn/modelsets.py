@@ -11,10 +11,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from uhn.files import write_atomically
 from uhn.models.feedforward import cnn
 from uhn.models.spec import ModelSpec
 from uhn.models.transformer import transformer
@@ -200,6 +202,30 @@ def sample_set(name: str) -> ModelSet:
         found.setdefault(family.draw(draw))
         trials += 1
     return ModelSet(name, family.seed, trials, tuple(found))
+
+
+def write_set(name: str, path: Path) -> None:
+    """Write the paper's set ``name`` to ``path`` as JSON, an architecture a line: the same bytes every time."""
+    entries = sample_set(name).to_json()
+    rows = ",\n".join(f"  {json.dumps(entry)}" for entry in entries.pop("architectures"))
+    rest = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in entries.items()]
+    text = ",\n".join([*rest, f' "architectures": [\n{rows}\n ]'])
+    write_atomically(path, f"{{\n{text}\n}}\n")
+
+
+def read_set(path: Path) -> ModelSet:
+    """Return the set that :func:`write_set` left at ``path``.
+
+    Raises:
+        ValueError: if the file cannot be read, contradicts itself, or is not the set that its seed gives.
+    """
+    try:
+        made = ModelSet.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"cannot read model set {path}: {error}") from error
+    if made != sample_set(made.name):
+        raise ValueError(f"{path}: wanted the architectures that seed {made.seed} gives {made.name!r}, got others")
+    return made
 
 
 def corner_specs(name: str) -> tuple[ModelSpec, ...]:
