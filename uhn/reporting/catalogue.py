@@ -9,6 +9,7 @@ from uhn.reporting import paper
 from uhn.reporting.book import Book, Source
 from uhn.reporting.columns import TableSpec
 from uhn.reporting.declared import ablations, data, descriptors, several, single, sweeps
+from uhn.reporting.results import Run
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class FigureSpec:
 EARLY = ("transformer-mixed", "transformer-mixed-no-init")
 """Experiments of Figure 5: with and without the initialisation phase."""
 
+KERNELS = {"Raw": "cifar10-cnn20-raw", "Positional": "cifar10-cnn20-positional", "GFF": "cifar10-cnn20"}
+"""Experiments of Figure 4 by title: one CNN-20 under each encoding."""
+
 FIGURES = (
     FigureSpec(1, "Settings (diagram)", status="out of scope"),
     FigureSpec(2, "Method (diagram)", status="out of scope"),
@@ -40,7 +44,7 @@ FIGURES = (
     FigureSpec(
         4,
         "Kernels of a generated model under each encoding",
-        tuple(Source(f"cifar10-cnn20{ending}", "uhn") for ending in ("-raw", "-positional", "")),
+        tuple(Source(name, "uhn") for name in KERNELS.values()),
     ),
     FigureSpec(
         5,
@@ -49,6 +53,21 @@ FIGURES = (
     ),
 )
 """Every figure of the paper."""
+
+
+MODEL = "model.safetensors"
+"""The trained weight source in a run's folder."""
+
+
+def kernel_runs(book: Book) -> dict[str, Run]:
+    """Figure 4: by encoding, the first finished seed that kept its weight source."""
+    found = {}
+    for title, experiment in KERNELS.items():
+        runs = book.evidence(Source(experiment, "uhn")).runs
+        kept = [run for run in runs if run.finished and (run.folder / MODEL).is_file()]
+        if kept:
+            found[title] = kept[0]
+    return found
 
 
 def tables(methods: Mapping[str, Sequence[str]] | None = None) -> dict[str, TableSpec]:

@@ -98,12 +98,13 @@ def _mosaic(tensor: np.ndarray) -> np.ndarray:
     return picture
 
 
-def early_loss(frame: pd.DataFrame, *, epochs: int = 20, title: str = "") -> Figure:
+def early_loss(frame: pd.DataFrame, *, epochs: int = 20, unit: str = "epoch", title: str = "") -> Figure:
     """Figure 5: training loss averaged over each early epoch, with and without the initialisation phase.
 
     Args:
         frame: one row a step with ``option`` (e.g. ``with initialisation``), ``seed``, ``epoch`` (from 1), ``loss``.
         epochs: the first so many.
+        unit: ``"step"`` if the column ``epoch`` counts steps, as histories of budgets in steps do; all are drawn.
         title: printed above.
 
     Each option is one line, the mean over seeds, in a band of one sample standard deviation.
@@ -111,7 +112,7 @@ def early_loss(frame: pd.DataFrame, *, epochs: int = 20, title: str = "") -> Fig
     from matplotlib.ticker import MaxNLocator
 
     check(frame, "option", "seed", "epoch", "loss")
-    means = epoch_means(frame[frame["epoch"] <= epochs])
+    means = epoch_means(frame[frame["epoch"] <= epochs] if unit == "epoch" else frame)
     with matplotlib.rc_context(STYLE):
         figure, (axis,) = panels(1, columns=1, width=5.2, height=3.4)
         for number, option in enumerate(dict.fromkeys(means["option"])):
@@ -120,7 +121,7 @@ def early_loss(frame: pd.DataFrame, *, epochs: int = 20, title: str = "") -> Fig
             axis.plot(epoch, mean, color=COLOURS[number], linestyle=DASHES[number], label=option)
             spread = np.nan_to_num(numbers(own, "std"))
             axis.fill_between(epoch, mean - spread, mean + spread, color=COLOURS[number], alpha=0.15, linewidth=0)
-        axis.set(title=title, xlabel="epoch", ylabel="training loss (epoch mean)")
+        axis.set(title=title, xlabel=unit, ylabel="training loss" + " (epoch mean)" * (unit == "epoch"))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(loc="best")
     return figure

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from uhn.reporting import paper
 from uhn.reporting.book import Book, Source
-from uhn.reporting.catalogue import EARLY
+from uhn.reporting.catalogue import EARLY, MODEL, kernel_runs
 from uhn.reporting.results import Run, load_history
 
 
@@ -34,6 +35,36 @@ def early(book: Book) -> pd.DataFrame:
             for row in _steps(run):
                 rows.append({"option": option, "seed": run["seed"], "epoch": row["epoch"], "loss": row["loss"]})
     return pd.DataFrame(rows, columns=["option", "seed", "epoch", "loss"]).dropna()
+
+
+def early_unit(book: Book) -> str:
+    """What the histories of Figure 5's runs count in: ``"step"`` where a budget is in steps, else ``"epoch"``."""
+    runs = [run for experiment in EARLY for run in book.evidence(Source(experiment, "uhn", "seen")).runs]
+    return "step" if any(run.settings["train"]["epochs"] is None for run in runs) else "epoch"
+
+
+def kernels(book: Book) -> dict[str, np.ndarray]:
+    """Figure 4: kernels ``[out, in, 3, 3]`` of the generated model's third convolution, by encoding.
+
+    The weights are generated anew from each run's ``model.safetensors``, which imports torch.
+
+    Raises:
+        ValueError: if a file is not a whole weight source.
+    """
+    from torch import no_grad
+
+    from uhn.models import zoo
+    from uhn.sources.files import load_source
+    from uhn.training.precision import reproducible
+
+    found = {}
+    for title, run in kernel_runs(book).items():
+        spec = zoo(run.settings["tasks"][0]["model"])
+        third = [slot for slot in spec.layout if len(slot.shape) == 4][2]
+        with reproducible(run.settings["compute"]["threads"]), no_grad():
+            flat = load_source(run.folder / MODEL)(spec)
+        found[title] = flat[third.span].view(third.shape).numpy()
+    return found
 
 
 def sizes(book: Book) -> pd.DataFrame:

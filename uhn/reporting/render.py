@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from uhn.reporting import coverage, page, paper
 from uhn.reporting.book import Book
-from uhn.reporting.catalogue import EARLY, tables, worth
+from uhn.reporting.catalogue import EARLY, KERNELS, kernel_runs, tables, worth
 from uhn.reporting.facts import load_facts, paper_selection
 from uhn.reporting.files import write
 from uhn.reporting.results import Run, load_runs
@@ -84,8 +84,9 @@ def render_page(book: Book, results: Path) -> list[Path]:
     return [path]
 
 
-FIGURES = ("figure3", "figure5", "parameters")
-"""Figures that are drawn from metrics and histories; ``parameters`` goes with Table 2."""
+FIGURES = ("figure3", "figure4", "figure5", "parameters")
+"""Figures that are drawn from runs: 4 from their weight sources, the others from metrics and histories.
+``parameters`` goes with Table 2."""
 
 GROUPS = {
     "all": "tables with runs or facts, figures with runs, coverage, report",
@@ -96,11 +97,12 @@ GROUPS = {
 
 
 def drawable(book: Book) -> list[str]:
-    """Figures whose runs are there: one family, both options of Figure 5, two target sizes."""
+    """Figures whose runs are there: one family, every encoding, both options of Figure 5, two target sizes."""
     there = {group for group, runs in book.found.items() if any(run.finished for run in runs)}
     sizes = {group.rpartition("/")[0] for group in there if group.startswith("cifar10-cnn")} & set(paper.DIRECT)
     wanted = {
         "figure3": any(f"{name}/uhn" in there for name in paper.FAMILIES),
+        "figure4": len(kernel_runs(book)) == len(KERNELS),
         "figure5": all(f"{name}/uhn" in there for name in EARLY),
         "parameters": len(sizes) > 1,
     }
@@ -120,8 +122,11 @@ def render_figure(name: str, book: Book, results: Path) -> list[Path]:
         return save(figures.training(frame, title=experiment, metric=metric), stem)
     if name == "figure3":
         return save(figures.families(frames.members(book)), stem)
+    if name == "figure4":
+        return save(figures.kernels(frames.kernels(book)), stem)
     if name == "figure5":
-        return save(figures.early_loss(frames.early(book), title="Transformer Mixed"), stem)
+        frame, unit = frames.early(book), frames.early_unit(book)
+        return save(figures.early_loss(frame, unit=unit, title="Transformer Mixed"), stem)
     return save(figures.growth(frames.sizes(book)), stem)
 
 
