@@ -77,17 +77,18 @@ SHORT += (("replace", 3),)
 
 EVERY: dict[str, Any] = {"seed": 3, "checkpoint_seconds": 1e-9, "compute": {"device": "cpu", "threads": 1}}
 GENERATOR = {"hidden": 8, "blocks": 1, "index_frequencies": 8}
+MODELS = {"mnist": "mlp-mnist", "cifar10": "cnn20-cifar10", "kv": "kan-g5-kv"}
 PAPER = {"init_steps": 0, "train_steps_or_epochs": 1, "unit": "steps", "train_steps": 1, "batch_size": 1}
 
 
 def settings(method: str, dataset: str, **other: Any) -> RunSettings:
     """A run of a few steps: three mini-batches an epoch on images, full batches on a function."""
-    images = dataset == "mnist"
+    images = dataset != "kv"
     data: dict[str, Any] = {
         "name": f"{dataset}/{method}/seed-3",
         "experiment": dataset,
         "method": method,
-        "tasks": [{"dataset": dataset, "model": "mlp-mnist" if images else "kan-g5-kv"}],
+        "tasks": [{"dataset": dataset, "model": MODELS[dataset]}],
         "train": {"lr": 0.01, "warmup": 1, "batch_size": 16, "epochs": EPOCHS // 3 if images else EPOCHS},
         "paper": PAPER | {"generator": None, "seeds": 1},
     }
@@ -213,10 +214,12 @@ def kills(folder: Path) -> dict[str, Any]:
         ("uhn", "mnist", TO_THE_END),
         ("direct", "kv", SHORT),
         ("uhn", "kv", SHORT),
+        ("ha", "cifar10", SHORT),
+        ("chunked", "kv", SHORT),
     ):
-        if method == "direct":  # nothing to initialise: those moments would come during training, past its end
+        if method != "uhn":  # nothing to initialise: those moments would come during training, past its end
             plan = plan[:6] + plan[8:]
-        chosen = settings(method, dataset, **({"train": long_training(dataset)} if method == "direct" else {}))
+        chosen = settings(method, dataset, **({} if method == "uhn" else {"train": long_training(dataset)}))
         whole, killed = folder / f"{method}-{dataset}-whole", folder / f"{method}-{dataset}-killed"
         run(chosen, whole)
         killed.mkdir()
@@ -245,7 +248,7 @@ def kills(folder: Path) -> dict[str, Any]:
 def long_training(dataset: str) -> dict[str, Any]:
     """As many steps as a run with an initialisation phase has in all."""
     steps = INIT + EPOCHS
-    return {"lr": 0.01, "warmup": 1, "batch_size": 16} | ({"steps": steps} if dataset == "mnist" else {"epochs": steps})
+    return {"lr": 0.01, "warmup": 1, "batch_size": 16} | ({"epochs": steps} if dataset == "kv" else {"steps": steps})
 
 
 def together(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 DRIVER = Path(__file__).parent / "durability_driver.py"
-SCENARIOS = ("direct-mnist", "uhn-mnist", "direct-kv", "uhn-kv")
+SCENARIOS = ("direct-mnist", "uhn-mnist", "direct-kv", "uhn-kv", "ha-cifar10", "chunked-kv")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_a_killed_run_ends_in_the_same_bits(scenario: str, killed: Any) -> None:
     whole, resumed = killed[scenario]["whole"], killed[scenario]["killed"]
     assert resumed["history"] == whole["history"] and len(whole["history"]) > 5
     assert resumed["metrics"] == whole["metrics"]
-    score = whole["metrics"]["validation" if "mnist" in scenario else "value"]
+    score = whole["metrics"]["value" if scenario.endswith("kv") else "validation"]
     assert isinstance(score, float) and whole["metrics"]["status"] == "finished"
     assert resumed["model"] == whole["model"]
     assert killed[scenario]["resumed"] >= 3
