@@ -104,7 +104,7 @@ def test_its_runs_depend_on_its_own_file_and_on_no_other_method_s(folder: Path) 
         "config = load_config()\n"
         "for method in ('toy', 'direct'):\n"
         "    kinds = (('cifar10', 'cnn20-cifar10'),)\n"
-        "    print(*(n for n in sorted(modules_of(method, kinds, False, None, None)) if n.startswith('sources.')))"
+        "    print(*(n for n in sorted(modules_of(method, kinds, False, None)) if n.startswith('sources.')))"
     )
     environment = os.environ | {"PYTHONPATH": str(folder)}
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)

@@ -42,8 +42,9 @@ CORE = (
 )
 """Modules that every run goes through."""
 
-CHOSEN = ("layers", "models", "data", "sources", "tasks")
-"""Rooms whose other modules count only for the runs that use them: an import from the core does not pull them in."""
+CHOSEN = ("layers", "models", "data", "sources", "tasks", "modelsets", "methods", "files")
+"""Rooms whose other modules count only for the runs that use them: an import from the core does not pull them in, nor
+one from another room; a chosen module's import from its own room does. How files are written never counts."""
 
 
 def settings_hash(settings: RunSettings) -> str:
@@ -57,16 +58,19 @@ def run_identity(settings: RunSettings, fingerprints: Iterable[str]) -> str:
 
 
 def source_digest(settings: RunSettings) -> str:
-    """Digest of the code that makes this run's result."""
+    """Digest of the code that makes this run's result, and of the models that its names stand for."""
+    from uhn.models import zoo  # imports torch
+
     kinds = tuple(sorted({(task.dataset, task.model) for task in settings.tasks}))
-    encoding = settings.generator.encoding if settings.generator else None
-    return _digest_of(modules_of(settings.method, kinds, settings.depth > 0, settings.model_set, encoding))
+    models = sorted(
+        {zoo(model).hash for _, model in kinds} | ({zoo("uhn-generated").hash} if settings.depth else set())
+    )
+    names = modules_of(settings.method, kinds, settings.depth > 0, settings.model_set)
+    return _hash([models, [[name, file_digest(name)] for name in sorted(names)]])
 
 
 @cache
-def modules_of(
-    method: str, kinds: tuple[tuple[str, str], ...], chain: bool, model_set: str | None, encoding: str | None
-) -> frozenset[str]:
+def modules_of(method: str, kinds: tuple[tuple[str, str], ...], chain: bool, model_set: str | None) -> frozenset[str]:
     """Names (within ``uhn``) of the modules behind a run, found from the classes that it uses."""
     from uhn.experiments.parts import classes_of  # imports torch
 
@@ -78,16 +82,25 @@ def modules_of(
         if name in found:
             continue
         found.add(name)
-        waiting += [n for n in imports_of(name) if n not in found and (n in roots or n.split(".")[0] not in CHOSEN)]
+        waiting += [n for n in imports_of(name) if n in roots or _counts(n, name)]
     return frozenset(name for name in found if not name.startswith("experiments.") or name in CORE)
+
+
+def _counts(imported: str, importer: str) -> bool:
+    """Whether an import makes a module part of every run that the importer is part of."""
+    room = imported.split(".")[0]
+    if room not in CHOSEN:
+        return True
+    helper = importer not in CORE and importer.split(".")[0] == room and "." in imported
+    return helper and room != "data"  # the data's own fingerprint stands for how they were had
 
 
 @cache
 def imports_of(name: str) -> tuple[str, ...]:
-    """Modules of ``uhn`` that a module imports, by its syntax tree."""
+    """Modules of ``uhn`` that a module imports at its top, by its syntax tree."""
     tree = ast.parse(_path(name).read_text(encoding="utf-8"))
     found = set()
-    for node in ast.walk(tree):
+    for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("uhn."):
             base = node.module.removeprefix("uhn.")
             found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
@@ -97,8 +110,9 @@ def imports_of(name: str) -> tuple[str, ...]:
 
 
 @cache
-def _digest_of(names: frozenset[str]) -> str:
-    return code_digest(_path(name) for name in names)
+def file_digest(name: str) -> str:
+    """Digest of one module; many runs share it."""
+    return code_digest([_path(name)])
 
 
 def _path(name: str) -> Path:

@@ -30,7 +30,6 @@ def classes_of(
     names |= {module for spec in specs for module in TASK_PARTS.get(spec.task_type, ())}
     if model_set is not None:
         names.add("uhn.modelsets")
-    names |= {f"uhn.sources.{module}" for module in SOURCE_PARTS.get(method, ())}
     return {name.removeprefix("uhn.") for name in names}
 
 
@@ -41,11 +40,8 @@ def modules_of_spec(spec: ModelSpec) -> set[str]:
 
 TASK_PARTS = {
     TaskType.IMAGE: ("data.images", "tasks.rows", "tasks.splits"),
-    TaskType.GRAPH: ("data.citation", "data.graphs", "tasks.graph"),
+    TaskType.GRAPH: ("data.citation", "data.graphs", "tasks.graph", "tasks.full"),
     TaskType.TEXT: ("data.text", "data.tokens", "tasks.rows", "tasks.splits"),
     TaskType.FORMULA: ("data.formulas", "tasks.full", "tasks.splits"),
 }
 """Modules that read a kind of data and turn it into batches."""
-
-SOURCE_PARTS = {"uhn": ("trunk", "structure")}
-"""Modules of a source beyond that of its class."""

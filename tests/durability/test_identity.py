@@ -1,0 +1,196 @@
+"""What makes a run another run: its settings, its data, the code and the models behind it, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import uhn.models
+from uhn.experiments import identity
+from uhn.experiments.settings import RunSettings
+from uhn.models import zoo, zoo_names
+from uhn.models.feedforward import mlp
+from uhn.vocabulary import TaskType
+
+PAPER = {"init_steps": 0, "train_steps_or_epochs": 1, "unit": "steps", "train_steps": 1, "batch_size": 1}
+GENERATOR: dict[str, Any] = {"hidden": 8, "blocks": 1, "index_frequencies": 8}
+BASE: dict[str, Any] = {
+    "name": "a/uhn/seed-1",
+    "experiment": "a",
+    "method": "uhn",
+    "seed": 1,
+    "tasks": [{"dataset": "mnist", "model": "mlp-mnist"}],
+    "generator": GENERATOR,
+    "init": {"steps": 5, "lr": 0.001},
+    "train": {"lr": 0.01, "epochs": 3},
+    "paper": PAPER | {"generator": None, "seeds": 1},
+}
+
+
+def settings(**changes: Any) -> RunSettings:
+    data = BASE | changes
+    return RunSettings.model_validate({key: value for key, value in data.items() if value is not None})
+
+
+def of(model: str, dataset: str, method: str = "uhn") -> RunSettings:
+    more = {"generator": None, "init": None} if method != "uhn" else {}
+    return settings(method=method, tasks=[{"dataset": dataset, "model": model}], **more)
+
+
+RUNS = {
+    "mlp": of("mlp-mnist", "mnist"),
+    "mlp-direct": of("mlp-mnist", "mnist", "direct"),
+    "cnn": of("cnn8-mnist", "mnist"),
+    "cnn-direct": of("cnn20-cifar10", "cifar10", "direct"),
+    "cnn-ha": of("cnn20-cifar10", "cifar10", "ha"),
+    "gcn": of("gcn-cora", "cora"),
+    "gat": of("gat-cora", "cora"),
+    "text": of("transformer1-imdb", "imdb"),
+    "kan": of("kan-g5-kv", "kv"),
+    "kan-direct": of("kan-g5-kv", "kv", "direct"),
+    "chain": settings(depth=1, generator=GENERATOR | {"structure": True}),
+    "set": settings(model_set="cnn-mixed-depth"),
+}
+
+
+Change = Callable[[str, str, str], set[str]]
+
+
+@pytest.fixture
+def change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Change]:
+    """Replace a text in a module of a copy of the package; return the runs whose digest that changes."""
+    copy = tmp_path / "uhn"
+    shutil.copytree(identity.ROOT, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(identity, "ROOT", copy)
+    for name in ("imports_of", "file_digest"):  # remembered by content, so that a change costs one module
+        original, known = getattr(identity, name).__wrapped__, {}
+
+        def remembered(module: str, original: Any = original, known: dict[str, Any] = known) -> Any:
+            key = module + identity._path(module).read_text(encoding="utf-8")
+            if key not in known:
+                known[key] = original(module)
+            return known[key]
+
+        monkeypatch.setattr(identity, name, remembered)
+
+    def digests() -> dict[str, str]:
+        identity.modules_of.cache_clear()
+        return {name: identity.source_digest(run) for name, run in RUNS.items()}
+
+    before = digests()
+
+    def changed(module: str, old: str, new: str) -> set[str]:
+        path = copy / module
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        after = digests()
+        path.write_text(text, encoding="utf-8")
+        return {name for name in RUNS if before[name] != after[name]}
+
+    yield changed
+    identity.modules_of.cache_clear()
+
+
+HYPERNETWORKS = {"mlp", "cnn", "gcn", "gat", "text", "kan", "chain", "set"}
+FUTURE = "from __future__ import annotations\n"
+
+
+def test_comments_docstrings_and_formatting_change_nothing(change: Change) -> None:
+    assert change("layers/conv.py", FUTURE, FUTURE + "\n# a comment\n") == set()
+    assert change("training/loop.py", '"""One optimiser step;', '"""Another text;') == set()
+    assert change("sources/direct.py", FUTURE, "from __future__ import (annotations)\n\n\n") == set()
+
+
+def test_a_statement_changes_the_runs_that_use_its_module(change: Change) -> None:
+    statement = FUTURE + "\nCHANGED = 1\n"
+    wanted = {
+        "layers/conv.py": {"cnn", "cnn-direct", "cnn-ha"},
+        "layers/kan.py": {"kan", "kan-direct"},
+        "layers/linear.py": {"mlp", "mlp-direct", "cnn", "cnn-direct", "cnn-ha", "text", "chain", "set"},
+        "layers/graphs.py": {"gcn", "gat"},
+        "layers/attention.py": {"text", "chain"},
+        "models/feedforward.py": {"mlp", "mlp-direct", "cnn", "cnn-direct", "cnn-ha", "chain", "set"},
+        "models/kan.py": {"kan", "kan-direct"},
+        "modelsets.py": {"set"},
+        "sources/direct.py": {"mlp-direct", "cnn-direct", "kan-direct"},
+        "sources/ha.py": {"cnn-ha"},
+        "sources/chain.py": {"chain"},
+        "sources/trunk.py": HYPERNETWORKS,
+        "descriptors/kernels.py": HYPERNETWORKS,
+        "tasks/graph.py": {"gcn", "gat"},
+        "data/formulas.py": {"kan", "kan-direct"},
+        "training/loop.py": set(RUNS),
+        "layers/base.py": set(RUNS),
+        "randomness.py": set(RUNS),
+    }
+    found = {module: change(module, FUTURE, statement) for module in wanted}
+    assert found == wanted
+
+
+def test_reports_the_plan_and_the_way_files_are_written_change_nothing(
+    change: Change,
+) -> None:
+    statement = FUTURE + "\nCHANGED = 1\n"
+    for module in ("experiments/plan.py", "experiments/execute.py", "reporting/tables.py", "files.py", "cli.py"):
+        assert change(module, FUTURE, statement) == set(), module
+
+
+def test_another_model_of_the_same_name_changes_the_runs_that_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: identity.source_digest(run) for name, run in RUNS.items()}
+    monkeypatch.setattr(uhn.models, "zoo", lambda name: mlp((784, 64, 10)) if name == "mlp-mnist" else zoo(name))
+    after = {name: identity.source_digest(run) for name, run in RUNS.items()}
+    assert {name for name in RUNS if before[name] != after[name]} == {"mlp", "mlp-direct", "chain", "set"}
+
+
+@pytest.mark.parametrize("model", zoo_names())
+def test_every_model_has_a_digest(model: str) -> None:
+    """The modules that stand for its layers, family and task are all there."""
+    spec = zoo(model)
+    if spec.task_type is not TaskType.RECURSIVE:
+        for method in ("uhn", "direct"):
+            modules = identity.modules_of(method, ((spec.dataset_type.name.lower(), model),), False, None)
+            assert all((identity.ROOT / f"{name.replace('.', '/')}.py").is_file() for name in modules)
+            assert any(name.startswith("tasks.") and name not in identity.CORE for name in modules)
+            assert f"sources.{'universal' if method == 'uhn' else 'direct'}" in modules
+
+
+CHANGES: dict[str, Any] = {
+    "seed": 2,
+    "tasks": [{"dataset": "mnist", "model": "cnn8-mnist"}],
+    "generator": GENERATOR | {"hidden": 16},
+    "init": {"steps": 6, "lr": 0.001},
+    "train": {"lr": 0.02, "epochs": 3},
+    "precision": "bf16",
+    "compute": {"threads": 3},
+    "data": {"train_rows": 10},
+    "validate_split": True,
+    "depth": 1,
+    "members": 3,
+}
+SAME: dict[str, Any] = {
+    "name": "b/uhn/seed-1",
+    "experiment": "b",
+    "checkpoint_seconds": 1.0,
+    "evaluate_every": 3,
+    "paper": PAPER | {"generator": None, "seeds": 9},
+}
+
+
+def test_settings_that_decide_the_result_are_identity_and_captions_are_not() -> None:
+    base = identity.run_identity(settings(), ["f"])
+    for key, value in CHANGES.items():
+        assert identity.run_identity(settings(**{key: value}), ["f"]) != base, key
+    for key, value in SAME.items():
+        assert identity.run_identity(settings(**{key: value}), ["f"]) == base, key
+    assert set(CHANGES) | set(SAME) | {"method", "model_set"} == set(RunSettings.model_fields), "every setting is known"
+
+
+def test_the_data_are_identity() -> None:
+    run = settings()
+    assert identity.run_identity(run, ["f"]) != identity.run_identity(run, ["g"])
+    assert identity.run_identity(run, ["f", "g"]) == identity.run_identity(run, ["g", "f"])
