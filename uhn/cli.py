@@ -20,6 +20,7 @@ from uhn.data.pins import DataError
 ROOMS = (
     "uhn.experiments.commands",
     "uhn.experiments.tracking",
+    "uhn.experiments.reference",
     "uhn.data.commands",
     "uhn.modelset_commands",
     "uhn.reporting.commands",

@@ -94,7 +94,12 @@ class ExperimentEntry(Overlay):
 
 
 class TableEntry(Settings):
-    """Which experiments are a table's rows, and which methods its columns; all methods of its rows if none is named."""
+    """A table of the paper.
+
+    Attributes:
+        rows: experiments, in the paper's order.
+        methods: columns; all methods of the rows if none is named.
+    """
 
     rows: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     methods: Annotated[tuple[Method, ...], Field(min_length=1, strict=False)] | None = None

@@ -1,0 +1,80 @@
+"""The DVC files and the documents that are written by commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from uhn.cli import main
+from uhn.experiments.config import load_config
+from uhn.experiments.dvcfile import dvc_yaml
+from uhn.experiments.plan import Plan
+from uhn.experiments.reference import SECTIONS, settings_reference
+from uhn.experiments.tracking import pipeline_file, summary
+
+
+def _plan(repository: Path, profile: str) -> Plan:
+    return Plan(load_config(repository / "params.yaml", profile))
+
+
+@pytest.mark.parametrize("profile", ["quick", "paper"])
+def test_the_committed_pipeline_is_that_of_the_plan(repository: Path, profile: str) -> None:
+    written = (repository / pipeline_file(profile)).read_text(encoding="utf-8")
+    assert written == dvc_yaml(_plan(repository, profile)), f"run: uhn dvc --profile {profile}"
+
+
+def test_every_run_is_in_one_output_and_every_output_persists(repository: Path) -> None:
+    everything: list[str] = []
+    for profile in ("quick", "paper"):
+        plan = _plan(repository, profile)
+        stages = yaml.safe_load(dvc_yaml(plan))["stages"]
+        outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+        assert all(settings == {"persist": True} for out in outs for settings in out.values())
+        paths = [path for out in outs for path in out]
+        everything += paths
+        for name in plan.runs:
+            assert sum(f"results/{profile}/runs/{name}".startswith(f"{path}/") for path in paths) == 1
+        made = set(everything) | {path for stage in stages.values() for m in stage.get("metrics", []) for path in m}
+        deps = {dep for stage in stages.values() for dep in stage.get("deps", [])}
+        assert deps <= made | {"Snakefile", "workflow", "uhn"}
+    assert len(everything) == len(set(everything)), "two pipelines may not have the same output"
+
+
+def test_the_settings_reference_is_up_to_date_and_explains_every_key(repository: Path) -> None:
+    text = settings_reference()
+    assert (repository / "docs/settings.md").read_text(encoding="utf-8") == text, "run: uhn docs"
+    for title, model in SECTIONS:
+        section = text.split(f"## {title}\n")[1].split("\n## ")[0]
+        for name in model.model_fields:
+            row = next(line for line in section.splitlines() if line.startswith(f"| `{name}` |"))
+            assert row.split(" | ")[-1].removesuffix(" |").strip(), row
+
+
+def test_the_summary_counts_seeds_and_diverged_ones(repository: Path, tmp_path: Path) -> None:
+    plan = _plan(repository, "smoke")
+    values = {21962: 0.5, 59358: None}
+    for run in plan.runs.values():
+        if run.experiment == "mnist-mlp":
+            value = values[run.seed]
+            folder = tmp_path / "runs" / run.name
+            folder.mkdir(parents=True)
+            status = "finished" if value is not None else "diverged"
+            (folder / "metrics.json").write_text(json.dumps({"status": status, "value": value}))
+    both = {"seeds": 1, "diverged": 1, "value": 0.5}
+    assert summary(plan, tmp_path) == {"mnist-mlp": {"direct": both, "uhn": both}}
+
+
+def test_restore_says_what_is_missing(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["restore", "--params", str(repository / "params.yaml")]
+    assert main(arguments) == 2
+    assert "wanted the pipeline dvc.yaml, got none" in capsys.readouterr().err
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    assert main(arguments) == 2
+    assert "wanted dvc.lock (committed after `dvc repro`), got none" in capsys.readouterr().err
+    monkeypatch.undo()

@@ -1,0 +1,150 @@
+"""``uhn docs``: the reference of every setting, from the typed settings themselves, and the picture of the workflow."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from uhn.experiments import params, settings
+from uhn.experiments.commands import Subparsers
+from uhn.experiments.settings import Settings
+from uhn.files import write_atomically
+
+SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
+    ("The file", params.Params),
+    ("`experiments.<name>`", params.ExperimentEntry),
+    ("`tables.<name>`", params.TableEntry),
+    ("`profiles.<name>`", params.ProfileEntry),
+    ("What a profile changes: `profiles.<name>.defaults` and `.overrides.<pattern>`", params.ProfileOverlay),
+    ("`tasks`", settings.TaskSettings),
+    ("`data`", settings.DataSettings),
+    ("`generator`", settings.GeneratorSettings),
+    ("`init`", settings.InitSettings),
+    ("`train`", settings.TrainSettings),
+    ("`compute`", settings.ComputeSettings),
+)
+HEAD = """# Settings
+
+Written by `uhn docs` from the typed settings; every key of `params.yaml` is here, and any other is refused.
+
+The settings of a run lie over each other: `defaults`, the experiment (after the one it is `like`), its method, then
+the profile's `defaults` and its `overrides` in the order of the file. A budget in `steps` replaces one in `epochs`, and
+the reverse. Where a mapping may hold only some keys of a section, the missing ones come from the layer below.
+"""
+WORKFLOW = """# The workflow
+
+Written by `uhn docs` with `snakemake --rulegraph`: data, then the jobs that train, then everything that is rendered.
+
+```mermaid
+{graph}
+```
+"""
+
+
+def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
+    """Add the command; it sets ``handler``: parsed arguments → exit code."""
+    docs = subparsers.add_parser("docs", help="write docs/settings.md and docs/workflow.md")
+    docs.add_argument("--out", type=Path, default=Path("docs"), help="folder (default: docs)")
+    docs.set_defaults(handler=write_docs)
+
+
+def write_docs(args: argparse.Namespace) -> int:
+    """Write both files."""
+    write_atomically(args.out / "settings.md", settings_reference())
+    write_atomically(args.out / "workflow.md", WORKFLOW.format(graph=rule_graph()))
+    print(args.out / "settings.md", args.out / "workflow.md", sep="\n")
+    return 0
+
+
+def settings_reference() -> str:
+    """Return the reference as Markdown."""
+    parts = [HEAD]
+    for title, model in SECTIONS:
+        summary, meanings = _docstring(model)
+        rows = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+        for name, field in model.model_fields.items():
+            meaning = meanings.get(name) or _inherited(model, name)
+            rows.append(f"| `{name}` | {_type(field)} | {_default(field)} | {meaning} |")
+        parts.append(f"## {title}\n\n{summary}\n\n" + "\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def rule_graph() -> str:
+    """Return the graph of rules of the quick profile in mermaid's language."""
+    command = [sys.executable, "-m", "snakemake", "tables", "--quiet", "all", "--rulegraph", "mermaid-js"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ValueError(f"snakemake could not draw the workflow: {done.stderr.strip()}")
+    text = done.stdout
+    return text[text.index("flowchart") if "flowchart" in text else 0 :].strip()
+
+
+def _docstring(model: type[Settings]) -> tuple[str, dict[str, str]]:
+    text = re.sub(r"\n +", "\n", model.__doc__ or "")
+    summary, _, attributes = text.partition("\nAttributes:\n")
+    meanings = {}
+    for entry in re.split(r"\n(?=\w+: )", "\n" + attributes.strip()):
+        name, _, meaning = entry.strip().partition(": ")
+        meanings[name] = " ".join(meaning.split()).removesuffix(".").replace("``", "`").replace("|", "\\|")
+    return " ".join(summary.split()), meanings
+
+
+def _inherited(model: type[Settings], name: str) -> str:
+    """The meaning of a key that stands in a section of its own, or that a class below explains."""
+    own = {"data", "generator", "init", "train", "compute", "tasks"}
+    if name in own:
+        return f"see [{name}](#{name})"
+    for other in (*model.__mro__[1:], settings.RunSettings):
+        if isinstance(other, type) and issubclass(other, Settings):
+            found = _docstring(other)[1].get(name)
+            if found:
+                return found
+    sections = {"seeds": "lists of seeds by name", "defaults": "what every run starts from", "experiments": "see below"}
+    return sections.get(name, "see below" if name in ("tables", "profiles") else "")
+
+
+def _type(field: FieldInfo) -> str:
+    return _annotation(field.annotation) + _limits(field.metadata)
+
+
+def _annotation(kind: Any) -> str:
+    origin, inside = get_origin(kind), get_args(kind)
+    if kind is type(None):
+        return "none"
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in inside)
+    if hasattr(kind, "__metadata__"):
+        return _annotation(inside[0]) + _limits(kind.__metadata__)
+    if origin is Union or type(kind).__name__ == "UnionType":
+        return " or ".join(_annotation(part) for part in inside)
+    if origin in (tuple, list):
+        return f"list of {_annotation(inside[0])}"
+    if origin is dict:
+        if inside[1] is Any:
+            return "mapping"
+        return f"mapping: name to {_annotation(inside[1])}"
+    names = {int: "whole number", float: "number", str: "text", bool: "true or false"}
+    return names.get(kind, "mapping")
+
+
+def _limits(metadata: Any) -> str:
+    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    nested = [part for item in metadata for part in getattr(item, "metadata", [item])]
+    found = [f"{sign} {getattr(part, key)}" for part in nested for key, sign in signs.items() if hasattr(part, key)]
+    return f" {', '.join(found)}" if found else ""
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default
+    if value is None or value is PydanticUndefined or isinstance(value, Settings) or value == ():
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
