@@ -61,7 +61,7 @@ def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) ->
     workflow.edit("uhn/layers/kan.py", FUTURE, FUTURE + "\nUNUSED = 1\n")
     jobs = set(_jobs(workflow.snakemake("tables", "-n")))
     assert "train_functions_seed_21962" in jobs
-    assert "train_mnist_mlp_seed_21962" not in jobs
+    assert "train_mnist_seed_21962" not in jobs
     workflow.edit("uhn/layers/kan.py", FUTURE + "\nUNUSED = 1\n", FUTURE)
 
     # One seed more trains that seed, and no other run is made again.
