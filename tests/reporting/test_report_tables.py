@@ -219,4 +219,4 @@ def test_a_table_is_worth_rendering_for_runs_of_its_own(tmp_path: Path) -> None:
     leave(tmp_path, metrics("recursive-k1", "uhn", 1), metrics("kan-kv", "uhn", 1, 0.1))
     book = Book("quick", load_runs(tmp_path, "quick"), facts={"citation": {"cora": {"nodes": 2708}}})
     assert worth(book) == ["table01", "table05", "table10", "table11"]
-    assert worth(Book("quick", {}, {"mnist-mlp/uhn": ["a"]}, tables=frozenset({"table04"}))) == ["table01", "table04"]
+    assert worth(Book("quick", {}, {"mnist-mlp/uhn": ["a"]}, wanted=("table04", "figure3"))) == ["table04"]

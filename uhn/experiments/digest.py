@@ -22,9 +22,11 @@ def code_digest(files: Iterable[Path]) -> str:
 
 
 def room_digest(*rooms: str) -> str:
-    """Return the digest of all modules of some rooms, e.g. ``room_digest("reporting")``."""
+    """Return the digest of the modules of some rooms, or single ones: ``room_digest("layers", "vocabulary.py")``."""
     root = Path(__file__).parent.parent
-    return code_digest(path for room in rooms for path in root.glob(f"{room}/**/*.py"))
+    return code_digest(
+        path for room in rooms for path in root.glob(room if room.endswith(".py") else f"{room}/**/*.py")
+    )
 
 
 def _is_text(node: ast.AST) -> bool:

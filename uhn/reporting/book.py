@@ -49,7 +49,7 @@ class Book:
         known: groups that can be run at all, in this profile or another.
         facts: measured values by topic, row and column (see :class:`~uhn.reporting.columns.Fact`).
         older: names of runs that older code made and nobody accepted.
-        tables: tables that the plan has runs for.
+        wanted: tables and figures that the plan has rendered; None if there is no plan.
     """
 
     profile: str
@@ -58,7 +58,7 @@ class Book:
     known: frozenset[str] = field(default_factory=frozenset)
     facts: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     older: frozenset[str] = field(default_factory=frozenset)
-    tables: frozenset[str] = field(default_factory=frozenset)
+    wanted: tuple[str, ...] | None = None
 
     @cached_property
     def found(self) -> dict[str, list[Run]]:

@@ -87,19 +87,18 @@ def _specs(methods: Mapping[str, Sequence[str]]) -> list[TableSpec]:
 def worth(book: Book) -> list[str]:
     """Tables that have something of their own to show, in order of number.
 
-    Those are the tables that the plan has runs for, those with facts, and those of whose runs some are there that no
-    table declared before them shows (Table 4 shows Table 1's runs, but is not worth rendering for them alone).
-    Tables 6-9 need neither runs nor facts and are left out.
+    Those are the tables that the plan wants. Without a plan: those with facts, and those of whose runs some are there
+    that no table declared before them shows (Table 4 shows Table 1's runs, but is not worth rendering for them alone).
     """
-    names, before = set(book.tables), set[str]()
+    if book.wanted is not None:
+        return [name for name in tables(book.methods) if name in book.wanted]
+    names, before = set[str](), set[str]()
     for spec in _specs(book.methods):
         groups = {source.group for row in spec.rows for source in row.sources.values()} - before
         if any(book.planned.get(group) if book.planned is not None else book.found.get(group) for group in groups):
             names.add(spec.name)
         before |= groups
-        if (
-            any(topic in book.facts for topic in spec.topics if not topic.startswith("paper-"))
-            and spec.needs == "facts"
-        ):
+        topics = ("descriptors",) if spec.needs == "code" else spec.topics if spec.needs == "facts" else ()
+        if any(topic in book.facts for topic in topics if not topic.startswith("paper-")):
             names.add(spec.name)
     return [name for name in tables(book.methods) if name in names]

@@ -177,13 +177,15 @@ class Fact:
         first, second = row.key, self.field or self.key
         if self.transposed:
             first, second = second, first
-        value = book.facts.get(self.topic, {}).get(first, {}).get(second)
+        record = book.facts.get(self.topic, {}).get(first, {})
+        value, kind = record.get(second), record.get("kind", "real")
         text = self.absent if value is None else shown_value(value)
         wanted = row.labels.get(f"{self.key}_paper")
-        marks = (
-            (f"paper {wanted}",) if self.compare and wanted is not None and value is not None and text != wanted else ()
-        )
-        return Cell(text, {self.key: text}, marks)
+        differs = self.compare and wanted is not None and text != wanted
+        marks = [f"paper {wanted}"] * differs + [str(kind)] * (kind != "real")
+        if value is None:
+            return Cell(text, {self.key: text, f"{self.key}_marks": ""})
+        return Cell(text, {self.key: text, f"{self.key}_marks": "; ".join(marks)}, tuple(marks))
 
 
 def shown_value(value: Any) -> str:

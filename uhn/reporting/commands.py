@@ -1,4 +1,4 @@
-"""``uhn render`` and ``uhn explain``. Bad input is a ``ValueError``; the command line turns it into exit code 2."""
+"""``uhn facts``, ``uhn render`` and ``uhn explain``. Bad input is a ``ValueError``, which the command line reports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add both commands; each sets ``handler``, a function of the parsed arguments that returns the exit code."""
+    """Add the commands; each sets ``handler``, a function of the parsed arguments that returns the exit code."""
     render = subparsers.add_parser(
         "render", help="write tables, figures, coverage.md and report.html from finished runs"
     )
@@ -24,19 +24,37 @@ def add_parser(subparsers: Any) -> None:
     explain.add_argument("row", help="e.g. mnist-mlp")
     explain.add_argument("column", help="e.g. uhn")
     explain.set_defaults(handler=_explain)
-    for parser in (render, explain):
+    facts = subparsers.add_parser("facts", help="measure what tables say of layers, model sets and graphs")
+    facts.add_argument("topics", nargs="*", metavar="TOPIC", help="descriptors, model-sets, citation (default: all)")
+    facts.add_argument("--data", type=Path, default=Path("data"), help="folder of the data (default: data)")
+    facts.set_defaults(handler=_facts)
+    for parser in (facts, render, explain):
         parser.add_argument("--profile", default="quick", help="default: quick")
         parser.add_argument("--results", type=Path, default=Path("results"), help="default: results")
         parser.add_argument(
             "--params", type=Path, default=Path("params.yaml"), help="the settings that name the planned runs"
         )
-        parser.add_argument("--no-plan", action="store_true", help="take what is found for everything there should be")
+        if parser is not facts:
+            parser.add_argument(
+                "--no-plan", action="store_true", help="take what is found for everything there should be"
+            )
 
 
 def _book(arguments: argparse.Namespace) -> Any:
     from uhn.reporting.render import open_book
 
     return open_book(arguments.results, arguments.profile, None if arguments.no_plan else arguments.params)
+
+
+def _facts(arguments: argparse.Namespace) -> int:
+    from uhn.experiments.config import load_config
+    from uhn.experiments.plan import Plan
+    from uhn.reporting.measure import write_facts
+
+    plan = Plan(load_config(arguments.params, arguments.profile))
+    for path in write_facts(arguments.topics, plan, arguments.results, arguments.data):
+        print(path)
+    return 0
 
 
 def _render(arguments: argparse.Namespace) -> int:

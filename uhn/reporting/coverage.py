@@ -93,7 +93,9 @@ def table_lines(spec: TableSpec, book: Book) -> list[Line]:
             if isinstance(column, Measure) and cell.evidence is not None:
                 lines.append(line(row.key, column.key, cell.evidence, book))
             elif isinstance(column, Fact):
-                lines.append(Line(row.key, column.key, cell.text if cell.text == column.absent else "measured"))
+                words = [cell.text if cell.text == column.absent else "measured"]
+                words += [word for word in cell.marks if word in MEANING]
+                lines.append(Line(row.key, column.key, ", ".join(words)))
     return lines
 
 

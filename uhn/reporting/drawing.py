@@ -56,6 +56,14 @@ def panels(number: int, *, columns: int, width: float = 4.2, height: float = 3.0
     return figure, list(axes.flat[:number])
 
 
+def nothing(why: str) -> Figure:
+    """A figure that only says why there is none."""
+    figure, (axis,) = panels(1, columns=1)
+    axis.set_axis_off()
+    axis.text(0.5, 0.5, why, ha="center", va="center", transform=axis.transAxes)
+    return figure
+
+
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write ``stem.png`` and ``stem.svg`` without a date or a version in them."""
     paths = []

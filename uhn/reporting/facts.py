@@ -2,12 +2,15 @@
 
 A profile's stages leave them as ``results/<profile>/facts/<topic>.json``, each ``{row: {column: value}}``:
 
-- ``citation``: ``{"cora": {"nodes": …, "edges": …, "features": …, "classes": …}, …}`` (Table 10)
+- ``citation``: ``{"cora": {"nodes": …, "edges": …, "features": …, "classes": …, "kind": "real"}, …}`` (Table 10)
 - ``model-sets``: ``{"cnn-mixed-width": {"models", "mean", "largest", "training", "hold_in", "held_out",
   "validation"}, …}`` (Tables 3 and 17)
+- ``descriptors``: ``{"conv": {"index": [field, …], "structure": [field, …]}, …}`` (Tables 6 and 8)
 - ``grid-<method>``, ``selected-<method>``: ``{experiment: {"init_lr", "init_steps", "lr", "budget"}, …}``, a grid with
   ``first``, the budget of the first stages (Tables 12-16, 18, 19, 21, 22)
 - ``guardrails``: ``{experiment: {"guardrail": …}, …}`` (Table 20)
+
+:mod:`uhn.reporting.measure` makes the first three. Values of a row whose ``kind`` is not ``real`` are marked with it.
 """
 
 from __future__ import annotations

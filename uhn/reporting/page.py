@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
 from html import escape
 
 from uhn.reporting import coverage
 from uhn.reporting.book import Book, Evidence
-from uhn.reporting.catalogue import tables, worth
+from uhn.reporting.catalogue import FIGURES, tables, worth
 from uhn.reporting.columns import EMPTY, Cell
 from uhn.reporting.page_runs import anchor, group_section, told
 from uhn.reporting.style import STYLE
 from uhn.reporting.tables import Table, build
 
+PARAMETERS = "Parameters against the target's size (Table 2)"
 
-def to_html(book: Book) -> str:
-    """The whole page as HTML5."""
+
+def to_html(book: Book, pictures: Mapping[str, bytes] | None = None) -> str:
+    """The whole page as HTML5; ``pictures`` are figures as SVG, by name."""
+    drawn = dict(pictures or {})
     declared = tables(book.methods)
     built = [build(declared[name], book) for name in worth(book)]
     groups: dict[str, Evidence] = {}
@@ -37,8 +41,9 @@ def to_html(book: Book) -> str:
         f'<h1 id="top">{escape(title)}</h1>',
         '<p class="small">A number leads to the runs behind it; a run shows its settings, data, code and curve. '
         "Hover over a number for its seeds.</p>",
-        _contents(built, groups),
+        _contents(built, drawn, groups),
         *(_table(table) for table in built),
+        *(_figure(name, picture) for name, picture in drawn.items()),
         "<h2>Runs</h2>" if groups else "",
         *(group_section(name, evidence, rests.get(name, [])) for name, evidence in groups.items()),
         _coverage(book),
@@ -47,8 +52,9 @@ def to_html(book: Book) -> str:
     return "".join(parts)
 
 
-def _contents(built: Iterable[Table], groups: Iterable[str]) -> str:
+def _contents(built: Iterable[Table], drawn: Iterable[str], groups: Iterable[str]) -> str:
     links = [f'<li><a href="#{t.spec.name}">Table {t.spec.number}</a></li>' for t in built]
+    links += [f'<li><a href="#{name}">{_titled(name)[0]}</a></li>' for name in drawn]
     links += ['<li><a href="#coverage">Coverage</a></li>']
     runs = [f'<li><a href="#{anchor(group)}">{escape(group)}</a></li>' for group in groups]
     return f"<nav><ul>{''.join(links)}</ul><details><summary>Runs</summary><ul>{''.join(runs)}</ul></details></nav>"
@@ -74,6 +80,20 @@ def _table(table: Table) -> str:
         + f'<div class="scroll" tabindex="0"><table class="cards"><thead><tr>{heads}</tr></thead>'
         + f'<tbody>{"".join(body)}</tbody></table></div><ul class="legend">{"".join(notes)}</ul></section>'
     )
+
+
+def _titled(name: str) -> tuple[str, str]:
+    """A figure's short name and its heading."""
+    for figure in FIGURES:
+        if figure.name == name:
+            return f"Figure {figure.number}", f"Figure {figure.number}. {figure.title}"
+    return name.capitalize(), PARAMETERS
+
+
+def _figure(name: str, picture: bytes) -> str:
+    title = escape(_titled(name)[1])
+    source = f"data:image/svg+xml;base64,{b64encode(picture).decode()}"
+    return f'<section id="{name}"><h2>{title}</h2><img alt="{title}" src="{source}"></section>'
 
 
 def _side(numeric: bool) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from uhn.reporting import coverage, page, paper
+from uhn.reporting import coverage, page
 from uhn.reporting.book import Book
-from uhn.reporting.catalogue import EARLY, KERNELS, kernel_runs, tables, worth
+from uhn.reporting.catalogue import KERNELS, kernel_runs, tables, worth
 from uhn.reporting.facts import load_facts, paper_selection
 from uhn.reporting.files import write
 from uhn.reporting.results import Run, load_runs
 from uhn.reporting.tables import FORMATS, build
+from uhn.reporting.wanted import figures_of, wanted_figures, wanted_tables
 
 if TYPE_CHECKING:
     from uhn.experiments.plan import Plan
@@ -36,7 +37,7 @@ def open_book(results: Path, profile: str, params: Path | None = None) -> Book:
     planned: dict[str, list[str]] = {}
     for name in plan.runs:
         planned.setdefault(name.rpartition("/")[0], []).append(name)
-    wanted = frozenset(name for name, table in plan.tables.items() if table.runs)
+    wanted = (*wanted_tables(plan), *wanted_figures(plan))
     facts = paper_selection(params) | load_facts(results, profile)
     runs = load_runs(results, profile)
     older = older_runs(plan, runs) if plan.config.profile.code_changes == "mark" else frozenset()
@@ -78,9 +79,11 @@ def render_coverage(book: Book, results: Path) -> list[Path]:
 
 
 def render_page(book: Book, results: Path) -> list[Path]:
-    """Write ``report.html``."""
-    path = results / book.profile / "report.html"
-    write(path, page.to_html(book))
+    """Write ``report.html``, with the figures that are there."""
+    folder = results / book.profile
+    pictures = {name: folder / "figures" / f"{name}.svg" for name in drawable(book)}
+    path = folder / "report.html"
+    write(path, page.to_html(book, {name: own.read_bytes() for name, own in pictures.items() if own.is_file()}))
     return [path]
 
 
@@ -89,7 +92,7 @@ FIGURES = ("figure3", "figure4", "figure5", "parameters")
 ``parameters`` goes with Table 2."""
 
 GROUPS = {
-    "all": "tables with runs or facts, figures with runs, coverage, report",
+    "all": "what the plan has runs or facts for, coverage, report; without a plan, what there is",
     "descriptors": "Tables 6-9, from the code",
     "curves": "training curves of every experiment that has runs",
 }
@@ -97,37 +100,38 @@ GROUPS = {
 
 
 def drawable(book: Book) -> list[str]:
-    """Figures whose runs are there: one family, every encoding, both options of Figure 5, two target sizes."""
+    """Figures that the plan wants; without a plan, those whose runs are there."""
+    if book.wanted is not None:
+        return [name for name in FIGURES if name in book.wanted]
     there = {group for group, runs in book.found.items() if any(run.finished for run in runs)}
-    sizes = {group.rpartition("/")[0] for group in there if group.startswith("cifar10-cnn")} & set(paper.DIRECT)
-    wanted = {
-        "figure3": any(f"{name}/uhn" in there for name in paper.FAMILIES),
-        "figure4": len(kernel_runs(book)) == len(KERNELS),
-        "figure5": all(f"{name}/uhn" in there for name in EARLY),
-        "parameters": len(sizes) > 1,
-    }
-    return [name for name, holds in wanted.items() if holds]
+    every = len(kernel_runs(book)) == len(KERNELS)
+    return [name for name in figures_of(there) if name != "figure4" or every]
 
 
 def render_figure(name: str, book: Book, results: Path) -> list[Path]:
-    """Write ``figures/<name>.{png,svg}``. Raises ``ValueError`` if there are no runs to draw."""
+    """Write ``figures/<name>.{png,svg}``. Raises ``ValueError`` without runs to draw, unless it is planned."""
     from uhn.reporting import figures, frames
-    from uhn.reporting.drawing import save
+    from uhn.reporting.drawing import nothing, save
 
-    stem = results / book.profile / "figures" / name
     if name.startswith("curves-"):
         experiment = name.removeprefix("curves-")
         frame = frames.curves(book, experiment)
         metric = next((str(run["metric"]) for run in book.runs.values() if run["experiment"] == experiment), "metric")
-        return save(figures.training(frame, title=experiment, metric=metric), stem)
-    if name == "figure3":
-        return save(figures.families(frames.members(book)), stem)
-    if name == "figure4":
-        return save(figures.kernels(frames.kernels(book)), stem)
-    if name == "figure5":
-        frame, unit = frames.early(book), frames.early_unit(book)
-        return save(figures.early_loss(frame, unit=unit, title="Transformer Mixed"), stem)
-    return save(figures.growth(frames.sizes(book)), stem)
+        figure = figures.training(frame, title=experiment, metric=metric)
+    else:
+        make = {"figure3": frames.members, "figure4": frames.kernels, "figure5": frames.early}.get(name, frames.sizes)
+        found: Any = make(book)
+        if len(found) == 0 and name in (book.wanted or ()):
+            figure = nothing("no run to draw: missing or diverged")
+        elif name == "figure3":
+            figure = figures.families(found)
+        elif name == "figure4":
+            figure = figures.kernels(found)
+        elif name == "figure5":
+            figure = figures.early_loss(found, unit=frames.early_unit(book), title="Transformer Mixed")
+        else:
+            figure = figures.growth(found)
+    return save(figure, results / book.profile / "figures" / name)
 
 
 def render(names: Iterable[str], book: Book, results: Path) -> list[Path]:

@@ -10,6 +10,7 @@ h3 { font-size: 1.05rem; margin-top: 2rem; }
 a { color: var(--link); } code { font-size: .85em; overflow-wrap: anywhere; }
 nav ul { padding: 0; list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1rem; }
 nav a { display: inline-block; padding: .35rem 0; }
+img { max-width: 100%; height: auto; }
 .scroll { overflow-x: auto; border: solid var(--rule); border-width: 1px 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .4rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid #e6e6e6; }

@@ -12,6 +12,7 @@ from uhn.data import formulas
 from uhn.data.builtin import DETAIL, load_builtin_mnist
 from uhn.data.citation import CITATIONS, load_citation
 from uhn.data.fetch import ensure
+from uhn.data.graphs import Graph
 from uhn.data.images import CIFAR10_PREPROCESSING, MNIST_PREPROCESSING, Images, load_cifar10, load_mnist
 from uhn.data.pins import UnavailableError
 from uhn.data.standin import GRAPH_DETAIL, IMAGE_DETAIL, IMAGE_ROWS, TEXT_DETAIL, generate_graph, generate_images
@@ -138,14 +139,18 @@ def _text(request: Request) -> Task:
     return RowTask(card, splits, request.batch_size, request.batch_size)
 
 
+def load_graph(name: str, root: Path, *, stand_in: bool = False) -> tuple[Graph, Kind, str]:
+    """Return citation graph ``name``, its kind and what a reader must know of it; see :func:`load_task`."""
+    known = CITATIONS[name]
+    if _obtained(Request(name, Path(root), 0, False, stand_in, Limits(), 1)):
+        return load_citation(name, root), "real", ""
+    sizes = (known.nodes, known.edges, known.features, known.classes, known.words)
+    return generate_graph(name, *sizes), "stand-in", GRAPH_DETAIL
+
+
 def _graph(request: Request) -> Task:
     known = CITATIONS[request.name]
-    kind: Kind = "real" if _obtained(request) else "stand-in"
-    if kind == "real":
-        graph, detail = load_citation(request.name, request.root), ""
-    else:
-        sizes = (known.nodes, known.edges, known.features, known.classes, known.words)
-        graph, detail = generate_graph(request.name, *sizes), GRAPH_DETAIL
+    graph, kind, detail = load_graph(request.name, request.root, stand_in=request.stand_in)
     rows = graph_rows(graph, validate=request.validate)
     provenance = Provenance(request.name, graph_fingerprint(graph), kind, detail, rows)
     card = Card(request.name, TaskType.GRAPH, DatasetType[request.name.upper()], known.classes, provenance)

@@ -24,8 +24,8 @@ KINDS = {
 
 
 @cache
-def _active(kind: str, table: str) -> frozenset[str]:
-    """Fields of ``table`` that a layer uses. Imports torch, so only when such a table is rendered."""
+def active(kind: str, table: str) -> frozenset[str]:
+    """Fields of ``table`` that a layer uses. Imports torch, so only where no fact says."""
     from uhn import layers
 
     classes: dict[str, Any] = {cls.__module__.rpartition(".")[2]: cls for cls in layers.layer_registry().values()}
@@ -45,7 +45,8 @@ class Active:
 
     def cell(self, row: Row, book: Book) -> Cell:
         """A dot, or nothing."""
-        text = "•" if row.key in _active(self.key, self.table) else ""
+        known = book.facts.get("descriptors", {}).get(self.key)
+        text = "•" if row.key in (known[self.table] if known else active(self.key, self.table)) else ""
         return Cell(text, {self.key: "yes" if text else "no"})
 
 
