@@ -48,9 +48,7 @@ def _times(compressed: tuple[Tensor, Tensor, Tensor], values: Tensor, dense: Ten
     pointers, minor, order = compressed
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse (CSR|invariant)")
-        matrix = torch.sparse_csr_tensor(
-            pointers, minor, values[order], (rows, dense.shape[0]), check_invariants=False
-        )
+        matrix = torch.sparse_csr_tensor(pointers, minor, values[order], (rows, dense.shape[0]), check_invariants=False)
         return torch.sparse.mm(matrix, dense)
 
 

@@ -41,9 +41,7 @@ def gcn(
 ) -> ModelSpec:
     """Two graph convolutions; dropout acts on the input of both, activation and norm on that of the second."""
     first = GCN(features, hidden, bias=bias, dropout=dropout)
-    second = GCN(
-        hidden, classes, norm=norm, activation=activation, activation_param=activation_param, dropout=dropout
-    )
+    second = GCN(hidden, classes, norm=norm, activation=activation, activation_param=activation_param, dropout=dropout)
     return ModelSpec("gcn", ModelType.GCN, (first, second), (), task, dataset)
 
 
