@@ -112,6 +112,18 @@ def test_blocks_that_differ_in_their_layer_only_share_a_grid() -> None:
     check(features, 4)
 
 
+@pytest.mark.parametrize("layer", [Linear(60, 50), Embedding(90, 40, 1)])
+def test_axes_beyond_every_limit_still_go_by_grids(layer: Layer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a generator with 4,096 frequencies would form 10 GB of features for 5,000 tokens."""
+    monkeypatch.setattr(grids, "FACTOR_ELEMENTS", 1)
+    monkeypatch.setattr(grids, "SMALL_BLOCK", 0)
+    spec = spec_of(layer)
+    features = IndexFeatures(spec, Ranges.fitted(spec), encoding_of("gff", 16))
+    plan = features._planned()[0]
+    assert plan is not None and plan.row_features.shape[0] <= 50, "only a bias goes row by row"
+    check(features, 5)
+
+
 SIZE = st.integers(1, 9)
 LAYERS = st.one_of(
     st.builds(Linear, SIZE, SIZE, st.booleans()),

@@ -27,6 +27,9 @@ ELEMENTWISE = 40.0
 SMALL_BLOCK = 2048
 """Blocks up to this many weights may be multiplied row by row: their factor along the flattened axis is kept."""
 
+FACTOR_ELEMENTS = 2**23
+"""Values in a factor along rows or half of the columns beyond which another cut is preferred, if there is one."""
+
 PER_PIECE = 2e8
 """Cost of cutting one more block into a grid of its own, in the same unit: kernel launches and small products."""
 
@@ -126,12 +129,15 @@ class Planner:
     def _choose(self, block: IndexBlock) -> _Split | None:
         m, h, n = self.matrix.shape[1], self.hidden, block.numel
         best: _Split | None = None
-        for cut in range(1, len(block.axes)):
+        cuts = [(block.axes[:cut], block.axes[cut:]) for cut in range(1, len(block.axes))]
+        # a model with huge axes has large factors whatever the cut, and still must not be multiplied row by row
+        smallest = min((_larger(*pair) for cut in cuts for pair in (cut, cut[::-1])), default=0)
+        limit = max(FACTOR_ELEMENTS, smallest * m)
+        for head, tail in cuts:
             for leading in (True, False):
-                head, tail = block.axes[:cut], block.axes[cut:]
                 rows, columns = (head, tail) if leading else (tail, head)
                 r, half = _size(rows), (_size(columns) + 1) // 2
-                if max(r, half) * m > 2**23:
+                if _larger(rows, columns) * m > limit:
                     continue
                 options: list[tuple[float, Mode]] = [
                     (4.0 * n * m * h + ELEMENTWISE * 2 * n * m, "features"),
@@ -213,6 +219,11 @@ def _size(axes: Axes) -> int:
     return math.prod(size for _, size in axes)
 
 
+def _larger(rows: Axes, columns: Axes) -> int:
+    """The longer of the rows and half of the columns."""
+    return max(_size(rows), (_size(columns) + 1) // 2)
+
+
 def grid_values(axes: Sequence[Tensor]) -> Tensor:
     """All combinations of the axes' values, first axis slowest: ``[prod, number of axes]``."""
     return torch.stack([g.reshape(-1) for g in torch.meshgrid(*axes, indexing="ij")], dim=1)
@@ -225,18 +236,17 @@ def leading_basis(values: Tensor, tolerance: float = BASIS_TOLERANCE) -> tuple[T
     exponentially beyond its bandwidth, so one pass is exact to ``tolerance`` (checked, not assumed).
     """
     n, m = values.shape
-    generator = torch.Generator().manual_seed(0)
+    generator, spread = torch.Generator().manual_seed(0), math.sqrt(n)
     rank = min(n, m, 192)
     while True:
         probe = torch.randn(m, min(rank + 16, m), generator=generator, dtype=torch.float64).to(values.device)
         q = torch.linalg.qr(values @ probe)[0]
         left, singular, right = torch.linalg.svd(q.T @ values, full_matrices=False)
         tail = singular.square().flip(0).cumsum(0).flip(0).sqrt()
-        keep = max(1, int((tail > tolerance * math.sqrt(n * m) / 10).sum()))
-        u, v = q @ left[:, :keep], singular[:keep, None] * right[:keep]
-        error = max(float((values[i : i + 512] - u[i : i + 512] @ v).abs().max()) for i in range(0, n, 512))
-        if error <= 10 * tolerance or rank >= min(n, m):
-            break
+        likely = max(1, int((tail > tolerance * math.sqrt(n * m) / 10).sum()))
+        for keep in range(likely, len(singular) + 1, 4):
+            u, v = q @ left[:, :keep], singular[:keep, None] * right[:keep]
+            error = max(float((values[i : i + 512] - u[i : i + 512] @ v).abs().max()) for i in range(0, n, 512))
+            if error <= 10 * tolerance or (keep > len(singular) - 4 and rank >= min(n, m)):
+                return u * spread, v / spread
         rank = min(2 * rank, n, m)
-    spread = math.sqrt(n)
-    return u * spread, v / spread
