@@ -38,6 +38,7 @@ wildcard_constraints:
 
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/facts.smk"
 include: "workflow/rules/train.smk"
 
 

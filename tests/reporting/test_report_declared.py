@@ -95,7 +95,7 @@ def test_a_method_that_is_planned_gets_its_column_in_table_2(tmp_path: Path) -> 
 def test_members_that_were_not_evaluated_are_a_reduction(tmp_path: Path) -> None:
     values = {str(n): {"value": 0.5 + n / 100, "parameters": 1, "seen": n < 4} for n in range(10)}
     record = metrics("cnn-mixed-width", "uhn", 1, 0.5, values=values)
-    record["settings"]["model_set"] = "cnn-mixed-width"
+    record["settings"]["model_set"] = "cnn-width"
     leave(tmp_path, record)
     built = table("table03", Book("quick", load_runs(tmp_path, "quick")))
     assert built.cell("cnn-mixed-width", "seen").text == "51.50 (n=1)"

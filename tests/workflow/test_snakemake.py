@@ -16,6 +16,8 @@ EXTRA = "  smoke:\n"
 FUTURE = "from __future__ import annotations\n"
 MORE = "    seeds: 2\n    grouping: job\n    tables:\n      table01: [mnist-mlp]\n"
 FEWER = MORE.replace("seeds: 2", "seeds: 1")
+KINDS = "      table02: [cifar10-cnn20]\n      table03: [cnn-mixed-width]\n      table04: [cora-gcn]\n"
+METHODS = {"cifar10-cnn20": ("direct", "ha", "chunked", "uhn"), "cnn-mixed-width": ("uhn",)}
 
 
 def _jobs(said: str) -> list[str]:
@@ -42,11 +44,24 @@ def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) ->
     workflow.edit("params.yaml", MORE, FEWER)
     said = workflow.snakemake("tables")
     tables, runs = workflow.folder / "results/smoke/tables", workflow.folder / "results/smoke/runs"
-    for name in ("table01.md", "table01.csv", "table01.tex", "table11.md", "table11.csv", "table11.tex"):
-        assert (tables / name).stat().st_size > 0, said
+    numbers = (1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 17)
+    endings = ("md", "csv", "tex", "provenance.json")
+    assert {path.name for path in tables.iterdir()} == {f"table{n:02d}.{end}" for n in numbers for end in endings}, said
+    folder = workflow.folder / "results/smoke"
+    assert {path.name for path in (folder / "figures").iterdir()} == {"figure3.png", "figure3.svg"}
+    assert {path.name for path in (folder / "facts").iterdir()} == {
+        "descriptors.json",
+        "model-sets.json",
+        "citation.json",
+    }
+    assert "| 624,987 |" in (tables / "table03.md").read_text()
+    assert "2,708 (stand-in)" in (tables / "table10.md").read_text()
+    page = (folder / "report.html").read_text()
+    assert all(f'<section id="{name}">' in page for name in ("table06", "table09", "table10", "table17", "figure3"))
+    assert NOTHING in workflow.snakemake("tables")
     names = {path.parent.relative_to(runs).as_posix() for path in runs.rglob("metrics.json")}
-    experiments = ("mnist-mlp", "kan-ellipj", "kan-kv")
-    assert names == {f"{name}/{method}/seed-21962" for name in experiments for method in ("direct", "uhn")}
+    methods = dict.fromkeys(("mnist-mlp", "kan-ellipj", "kan-kv", "cora-gcn"), ("direct", "uhn")) | METHODS
+    assert names == {f"{name}/{method}/seed-21962" for name, own in methods.items() for method in own}
     mnist = json.loads((runs / "mnist-mlp/uhn/seed-21962/metrics.json").read_text())
     assert mnist["data"][0]["kind"] in ("subset", "stand-in")
     assert not list((workflow.folder / "work").rglob("*.*"))
@@ -79,7 +94,7 @@ def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) ->
 
 def test_a_job_that_gains_or_misses_a_run_trains_that_run_only(workflow: Workflow) -> None:
     workflow.edit("params.yaml", MORE, FEWER.replace("      table01: [mnist-mlp]\n", ""))
-    workflow.edit("params.yaml", "[kan-ellipj, kan-kv]", "[kan-kv]")
+    workflow.edit("params.yaml", "[kan-ellipj, kan-kv]\n" + KINDS, "[kan-kv]\n")
     workflow.snakemake("runs")
     runs = workflow.folder / "results/smoke/runs"
     first = _bytes(runs)

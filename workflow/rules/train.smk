@@ -39,6 +39,7 @@ if PLAN.config.profile.grouping == "run":
     rule train:
         input:
             lambda w: [receipt(d) for d in PLAN.datasets([f"{w.experiment}/{w.method}/seed-{w.seed}"])],
+            lambda w: sets_of([f"{w.experiment}/{w.method}/seed-{w.seed}"]),
         output:
             run_files("{experiment}/{method}/seed-{seed}"),
         params:
@@ -63,6 +64,7 @@ else:
                 "train_" + re.sub(r"\W", "_", job)
             input:
                 [receipt(dataset) for dataset in PLAN.datasets(names)],
+                sets_of(names),
             output:
                 update([file for name in names for file in run_files(name)]),
             params:

@@ -1,0 +1,42 @@
+# What tables say that no run measures: the sampled model sets, the fields that layers use, the citation graphs.
+
+from uhn.experiments.digest import room_digest
+from uhn.reporting.wanted import MEASURED_BY, fact_files, planned_graphs, planned_sets, set_files
+
+SETS = {name: path.as_posix() for name, path in set_files(PLAN, Path("results")).items()}
+FACTS = {topic: path.as_posix() for topic, path in fact_files(PLAN, Path("results")).items()}
+
+
+def sets_of(names):
+    # Files of the model sets that runs train on: the runs sample them anew, and start once they are written down.
+    return sorted({SETS[PLAN.runs[name].model_set] for name in names if PLAN.runs[name].model_set is not None})
+
+
+if SETS:
+
+    rule model_sets:
+        output:
+            list(SETS.values()),
+        params:
+            names=list(SETS),
+            code=room_digest(*MEASURED_BY["model-sets"]),
+        log:
+            f"{LOGS}/model_sets.log",
+        shell:
+            f"python -m uhn modelset write {{params.names}} --profile {PROFILE} 2>&1 | tee -i {{log}}"
+
+
+rule facts:
+    input:
+        list(SETS.values()),
+        [receipt(name) for name in planned_graphs(PLAN)],
+    output:
+        list(FACTS.values()),
+    params:
+        topics=list(FACTS),
+        sets=planned_sets(PLAN),
+        code=room_digest(*(room for topic in FACTS for room in MEASURED_BY[topic])),
+    log:
+        f"{LOGS}/facts.log",
+    shell:
+        f"python -m uhn facts {{params.topics}} {OPTIONS} 2>&1 | tee -i {{log}}"
