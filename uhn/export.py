@@ -125,7 +125,9 @@ def save(path: Path | str, spec: ModelSpec, flat: Float[Tensor, " P"]) -> None:
     Raises:
         ValueError: if ``flat`` is not a vector of ``spec.num_params`` values.
     """
-    metadata = {"format": FORMAT, "version": VERSION, "spec": json.dumps(spec.to_json()), "spec_hash": spec.hash}
+    # One metadata key: safetensors writes several in random order, and equal models shall be equal files.
+    about = {"format": FORMAT, "version": VERSION, "spec": spec.to_json(), "spec_hash": spec.hash}
+    metadata = {"uhn": json.dumps(about, sort_keys=True)}
     tensors = {name: value.cpu().contiguous() for name, value in state_dict(spec, flat).items()}
     write_atomically(Path(path), safetensors.torch.save(tensors, metadata))
 
@@ -142,14 +144,14 @@ def load(path: Path | str) -> tuple[ModelSpec, Tensor]:
         raise FileNotFoundError(f"no model file at {path}")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            metadata = json.loads((file.metadata() or {}).get("uhn", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not a readable safetensors file: {error}") from None
     if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
         got = (metadata.get("format"), metadata.get("version"))
         raise ValueError(f"{path} wants format {FORMAT!r} version {VERSION!r}, got {got}")
-    spec = ModelSpec.from_json(json.loads(metadata["spec"]))
+    spec = ModelSpec.from_json(metadata["spec"])
     if spec.hash != metadata.get("spec_hash"):
         raise ValueError(f"{path}: the spec's hash is {spec.hash}, the file says {metadata.get('spec_hash')}")
     return spec, flatten(spec, tensors)

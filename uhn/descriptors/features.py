@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from uhn.descriptors.blocks import index_blocks, index_table
 from uhn.descriptors.encodings import Encoding, GaussianFourier
@@ -145,6 +146,7 @@ class _Project(torch.autograd.Function):
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator,unused-ignore]
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor | None]:
         weight, *bias = ctx.saved_tensors
         projection = ctx.features.projection(weight, bias[0] if ctx.has_bias else None, ctx.low)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from uhn.descriptors.features import IndexFeatures, low_precision
 
@@ -125,6 +126,7 @@ class _Generate(torch.autograd.Function):
         return values
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator,unused-ignore]
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         weight, bias, *rest = ctx.saved_tensors
         structure = rest.pop() if ctx.has_structure else None
