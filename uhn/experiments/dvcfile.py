@@ -42,18 +42,30 @@ def pipeline(plan: Plan) -> dict[str, Any]:
             "cmd": f"{snakemake(' '.join(receipts))} && mkdir -p data/{folder}",
             "outs": [_persist(f"data/{folder}"), *map(_persist, receipts)],
         }
+    sets = [f"{results}/model-sets"] if any(run.model_set for run in plan.runs.values()) else []
+    if sets:
+        stages["model-sets"] = {"cmd": snakemake("model_sets"), "deps": [*CODE], "outs": [_persist(*sets)]}
     for part, names in plan.parts.items():
         experiments = dict.fromkeys(plan.runs[name].experiment for name in names)
+        own = sets if any(plan.runs[name].model_set for name in names) else []
         stages[f"runs-{part}"] = {
             "cmd": snakemake(f"runs_{part.replace('-', '_')}"),
-            "deps": [*(f"data/receipts/{name}.txt" for name in plan.datasets(names)), *CODE],
+            "deps": [*(f"data/receipts/{name}.txt" for name in plan.datasets(names)), *own, *CODE],
             "params": ["seeds", "defaults", "experiments", f"profiles.{profile}"],
             "outs": [_persist(f"{results}/runs/{name}") for name in experiments],
         }
+    graphs = [f"data/receipts/{name}.txt" for name in plan.datasets() if FOLDERS[name] == "planetoid"]
+    stages["facts"] = {
+        "cmd": snakemake("facts"),
+        "deps": [*graphs, *sets, *CODE],
+        "params": ["experiments", f"profiles.{profile}"],
+        "outs": [_persist(f"{results}/facts")],
+    }
     made = [f"{results}/tables", f"{results}/figures", f"{results}/coverage.md", f"{results}/report.html"]
     stages["tables"] = {
         "cmd": f"{snakemake('tables')} && mkdir -p {results}/figures",
-        "deps": [*(f"{results}/runs/{run}" for run in dict.fromkeys(r.experiment for r in plan.runs.values())), *CODE],
+        "deps": [*(f"{results}/runs/{run}" for run in dict.fromkeys(r.experiment for r in plan.runs.values()))]
+        + [f"{results}/facts", *CODE],
         "params": ["tables", f"profiles.{profile}"],
         "outs": [_persist(path) for path in made],
     }
