@@ -1,4 +1,4 @@
-"""``uhn facts``, ``uhn render`` and ``uhn explain``. Bad input is a ``ValueError``, which the command line reports."""
+"""``uhn facts``, ``uhn render``, ``uhn explain`` and ``uhn keep``. Bad input is a ``ValueError``, which the command line reports."""
 
 from __future__ import annotations
 
@@ -28,13 +28,16 @@ def add_parser(subparsers: Any) -> None:
     facts.add_argument("topics", nargs="*", metavar="TOPIC", help="descriptors, model-sets, citation (default: all)")
     facts.add_argument("--data", type=Path, default=Path("data"), help="folder of the data (default: data)")
     facts.set_defaults(handler=_facts)
-    for parser in (facts, render, explain):
+    keep = subparsers.add_parser("keep", help="copy the small files of a profile's results to where git keeps them")
+    keep.add_argument("--to", type=Path, default=Path("results/reference"), help="default: results/reference")
+    keep.set_defaults(handler=_keep)
+    for parser in (facts, render, explain, keep):
         parser.add_argument("--profile", default="quick", help="default: quick")
         parser.add_argument("--results", type=Path, default=Path("results"), help="default: results")
         parser.add_argument(
             "--params", type=Path, default=Path("params.yaml"), help="the settings that name the planned runs"
         )
-        if parser is not facts:
+        if parser in (render, explain):
             parser.add_argument(
                 "--no-plan", action="store_true", help="take what is found for everything there should be"
             )
@@ -62,6 +65,13 @@ def _render(arguments: argparse.Namespace) -> int:
 
     for path in render(arguments.names, _book(arguments), arguments.results):
         print(path)
+    return 0
+
+
+def _keep(arguments: argparse.Namespace) -> int:
+    from uhn.reporting.reference import keep
+
+    print(keep(arguments.results, arguments.profile, arguments.params, arguments.to))
     return 0
 
 

@@ -1,0 +1,58 @@
+"""Committed reference results: what is rendered from their metrics today is what was committed, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from uhn.reporting.reference import PARAMS, keep
+from uhn.reporting.render import open_book, render
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "results" / "reference"
+PROFILES = sorted(path.name for path in REFERENCE.glob("*") if path.is_dir())
+
+
+def test_there_are_reference_results() -> None:
+    assert PROFILES
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_committed_tables_follow_from_committed_metrics(profile: str, tmp_path: Path) -> None:
+    shutil.copytree(REFERENCE / profile, tmp_path / profile)
+    tables = sorted((REFERENCE / profile / "tables").iterdir())
+    assert tables
+    shutil.rmtree(tmp_path / profile / "tables")
+    book = open_book(tmp_path, profile, tmp_path / profile / PARAMS)
+    render([*sorted({path.name.split(".")[0] for path in tables}), "coverage"], book, tmp_path)
+    for path in [*tables, REFERENCE / profile / "coverage.md"]:
+        again = tmp_path / path.relative_to(REFERENCE)
+        assert again.read_bytes() == path.read_bytes(), f"{path.name} is not what its metrics give"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_metrics_file_names_a_commit_that_exists(profile: str) -> None:
+    commits = set()
+    for path in (REFERENCE / profile / "runs").rglob("metrics.json"):
+        code = json.loads(path.read_text(encoding="utf-8"))["code"]
+        assert code["commit"] and not code["dirty"], f"{path} was made by code that no commit holds"
+        commits.add(code["commit"])
+    shallow = subprocess.run(
+        ["git", "rev-parse", "--is-shallow-repository"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    if shallow.stdout.strip() == "true":
+        pytest.skip("a shallow clone does not hold older commits")
+    for commit in commits:
+        subprocess.run(["git", "cat-file", "-e", f"{commit}^{{commit}}"], cwd=ROOT, check=True)
+
+
+def test_nothing_is_kept_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "reference" / "quick").mkdir(parents=True)
+    (tmp_path / "reference" / "quick" / "old.md").write_text("stays")
+    with pytest.raises(ValueError, match="finished runs"):
+        keep(tmp_path, "quick", tmp_path / "params.yaml", tmp_path / "reference")
+    assert (tmp_path / "reference" / "quick" / "old.md").exists()
