@@ -1,4 +1,4 @@
-"""``uhn facts``, ``uhn render``, ``uhn explain`` and ``uhn keep``. Bad input is a ``ValueError``, which the command line reports."""
+"""``uhn facts``, ``render``, ``explain`` and ``keep``. Bad input is a ``ValueError``, which the command line reports."""
 
 from __future__ import annotations
 
