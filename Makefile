@@ -9,6 +9,9 @@ PROFILE ?= quick
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Modules are compiled when they are first imported, and kept: else every job would compile torch again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: tables test lint types unit install clean
 
 tables: $(STAMP)

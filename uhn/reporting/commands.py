@@ -1,4 +1,4 @@
-"""``uhn facts``, ``render``, ``explain`` and ``keep``. Bad input is a ``ValueError``, which the command line reports."""
+"""``uhn facts``, ``render``, ``explain`` and ``keep``. Bad input is a ``ValueError``, which the command reports."""
 
 from __future__ import annotations
 
