@@ -20,7 +20,10 @@ def found(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Any:
     """What the driver found, and in which folder; one process for all, since importing takes longest."""
     folder = tmp_path_factory.mktemp("driver")
     text = (repository / "params.yaml").read_text(encoding="utf-8")
-    changes = {"train: {steps: 3, ": "train: {steps: 120, ", "checkpoint_seconds: 60": "checkpoint_seconds: 0.1"}
+    changes = {
+        "train: {steps: 3, warmup": "train: {steps: 120, warmup",
+        "checkpoint_seconds: 60": "checkpoint_seconds: 0.1",
+    }
     for old, new in changes.items():
         assert text.count(old) == 1
         text = text.replace(old, new)
