@@ -19,8 +19,15 @@ if TYPE_CHECKING:
     from uhn.experiments.plan import Plan
 
 
-def open_book(results: Path, profile: str, params: Path | None = None) -> Book:
+def open_book(results: Path, profile: str, params: Path | None = None, *, present: bool = True) -> Book:
     """The runs under ``results/<profile>`` beside the plan of ``params``; without ``params``, only what is found.
+
+    Args:
+        results: folder of all profiles.
+        profile: which of them.
+        params: the settings that name the planned runs.
+        present: mark runs that the present code would make otherwise, where the profile wants that; reference results
+            are rendered as they were.
 
     Raises:
         ValueError: for broken results or settings.
@@ -40,7 +47,7 @@ def open_book(results: Path, profile: str, params: Path | None = None) -> Book:
     wanted = (*wanted_tables(plan), *wanted_figures(plan))
     facts = paper_selection(params) | load_facts(results, profile)
     runs = load_runs(results, profile)
-    older = older_runs(plan, runs) if plan.config.profile.code_changes == "mark" else frozenset()
+    older = older_runs(plan, runs) if present and plan.config.profile.code_changes == "mark" else frozenset()
     return Book(profile, runs, planned, frozenset(known), facts, older, wanted)
 
 
