@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 from uhn.experiments.config import ConfigError, load_config
 from uhn.experiments.jobs import run_all
 from uhn.experiments.plan import Plan, describe
+from uhn.files import write_atomically
 
 Subparsers = argparse._SubParsersAction  # only its name is private
 
@@ -116,8 +116,6 @@ def accept_runs(args: argparse.Namespace) -> int:
     for name, folder in folders.items():
         made_by = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["code"]["digest"]
         note = {"run": name, "made_by": made_by, "digest": source_digest(plan.run(name)), "why": args.why.strip()}
-        temporary = folder / ".accepted.json"
-        temporary.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
-        os.replace(temporary, folder / "accepted.json")
+        write_atomically(folder / "accepted.json", json.dumps(note, indent=2) + "\n")
         print(f"{name}: accepted")
     return 0

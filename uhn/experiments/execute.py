@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -198,7 +199,7 @@ def check_writable(folder: Path) -> None:
     try:
         write_atomically(probe, b"")
     except OSError as error:
-        raise OSError(f"results folder {folder} cannot be written: {error.strerror or error}") from None
+        raise OSError(f"results folder {folder} cannot be written: {os.strerror(error.errno or 0)}") from None
     probe.unlink()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 
-from uhn.reporting.files import write
+from uhn.files import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         with matplotlib.rc_context(STYLE):
             figure.savefig(buffer, format=ending, metadata=metadata)
         path = stem.with_name(f"{stem.name}.{ending}")
-        write(path, buffer.getvalue())
+        write_atomically(path, buffer.getvalue())
         paths.append(path)
     return paths
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uhn.files import write_atomically
 from uhn.reporting import coverage, page
 from uhn.reporting.book import Book
 from uhn.reporting.catalogue import KERNELS, kernel_runs, tables, worth
 from uhn.reporting.facts import load_facts, paper_selection
-from uhn.reporting.files import write
 from uhn.reporting.results import Run, load_runs
 from uhn.reporting.tables import FORMATS, build
 from uhn.reporting.wanted import figures_of, wanted_figures, wanted_tables
@@ -73,7 +73,7 @@ def render_table(name: str, book: Book, results: Path) -> list[Path]:
     paths = []
     for ending, form in FORMATS.items():
         path = results / book.profile / "tables" / f"{name}.{ending}"
-        write(path, form(table))
+        write_atomically(path, form(table))
         paths.append(path)
     return paths
 
@@ -81,7 +81,7 @@ def render_table(name: str, book: Book, results: Path) -> list[Path]:
 def render_coverage(book: Book, results: Path) -> list[Path]:
     """Write ``coverage.md``."""
     path = results / book.profile / "coverage.md"
-    write(path, coverage.to_markdown(book))
+    write_atomically(path, coverage.to_markdown(book))
     return [path]
 
 
@@ -90,7 +90,9 @@ def render_page(book: Book, results: Path) -> list[Path]:
     folder = results / book.profile
     pictures = {name: folder / "figures" / f"{name}.svg" for name in drawable(book)}
     path = folder / "report.html"
-    write(path, page.to_html(book, {name: own.read_bytes() for name, own in pictures.items() if own.is_file()}))
+    write_atomically(
+        path, page.to_html(book, {name: own.read_bytes() for name, own in pictures.items() if own.is_file()})
+    )
     return [path]
 
 
