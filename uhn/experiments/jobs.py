@@ -19,21 +19,35 @@ from uhn.experiments.settings import RunSettings
 RESULT_FILES = ("model.safetensors", "history.csv", "metrics.json")
 """What a finished run leaves, the metrics last: whoever sees them sees the others."""
 
+WAIT_SECONDS = 10.0
+"""Time between two lines that say that another process has the run."""
+
 
 @contextmanager
 def alone(work: Path, name: str) -> Iterator[None]:
     """Hold the run's lock, so that two processes never train it at once; the system frees it if a process is killed."""
-    work.mkdir(parents=True, exist_ok=True)
     lock = FileLock(work / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+    while not _hold(lock, work):
         print(f"{name}: waiting for another process that has it", flush=True)
-        lock.acquire()
     try:
         yield
     finally:
         lock.release()
+
+
+def _hold(lock: FileLock, work: Path) -> bool:
+    """Try to get the lock for a while. Whoever had it before may have removed the file or the folder meanwhile."""
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire(timeout=WAIT_SECONDS)
+    except Timeout:
+        return False
+    except FileNotFoundError:  # the folder went between the two lines above
+        return False
+    if (work / "lock").exists():
+        return True
+    lock.release()  # a lock on a file that nobody else can find
+    return False
 
 
 def keep(results: Path, work: Path) -> None:
