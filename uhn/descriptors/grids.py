@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -76,12 +76,6 @@ class Plan:
     numel: int
 
 
-@dataclass
-class _Group:
-    blocks: list[IndexBlock] = field(default_factory=list)
-    split: _Split | None = None
-
-
 @dataclass(frozen=True)
 class _Split:
     """How a block is cut into rows and columns; ``leading`` says whether the rows are the leading axes."""
@@ -113,16 +107,16 @@ class Planner:
 
     def plan(self, blocks: Sequence[IndexBlock]) -> Plan:
         """Group the blocks of a spec, cut each group where it costs least and form its factors."""
-        groups: dict[object, _Group] = {}
+        groups: dict[object, list[IndexBlock]] = {}
         for block in blocks:
-            groups.setdefault((block.axes, block.constants[1:]), _Group()).blocks.append(block)
+            groups.setdefault((block.axes, block.constants[1:]), []).append(block)
         grids, small = [], []
         for group in groups.values():
-            split = self._choose(group.blocks[0])
+            split = self._choose(group[0])
             if split is None:
-                small += group.blocks
+                small += group
             else:
-                grids.append(self._grid(group.blocks, split))
+                grids.append(self._grid(group, split))
         features, index = self._rows(sorted(small, key=lambda b: b.offset))
         return Plan(tuple(grids), features, index, sum(block.numel for block in blocks))
 
