@@ -104,7 +104,7 @@ class Session:
         except Stopped:
             display.close(f"stopped after {self._steps_done()} of {total} steps; progress is saved in {progress}")
             raise
-        scores = self._scores("val" if self.settings.validate_split else "test") if status == "finished" else []
+        scores = self._scores("val" if self.settings.score == "validation" else "test") if status == "finished" else []
         metrics = record(
             self.settings,
             identity,

@@ -31,7 +31,7 @@ def members_of(settings: RunSettings, distribution: SpecDistribution) -> Sequenc
     if settings.model_set is None:
         return [Member(task.name, task, spec) for task, spec in distribution.members]
     task, whole = distribution.members[0][0], sample_set(settings.model_set)
-    splits = [("validation", False)] if settings.validate_split else [("seen", True), ("unseen", False)]
+    splits = [("validation", False)] if settings.score == "validation" else [("seen", True), ("unseen", False)]
     return [
         Member(f"{split}-{number:03}", task, spec, seen)
         for split, seen in splits

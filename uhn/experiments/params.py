@@ -52,6 +52,7 @@ class Overlay(Settings):
     train: Annotated[dict[str, Any], Some(TrainSettings)] | None = None
     compute: Annotated[dict[str, Any], Some(ComputeSettings)] | None = None
     precision: Precision | None = None
+    validate_split: bool | None = None
     evaluate_every: Count | None = None
     checkpoint_seconds: Rate | None = None
     members: Count | None = None

@@ -173,7 +173,9 @@ class RunSettings(Settings):
         tasks: the task, or the tasks of a multi-task run.
         model_set: name of a sampled family of models, if the run trains on one; the task's model is then unused.
         members: score only the first so many members of each split of the set, all if none.
-        validate_split: train on the reduced split and score on the validation split (sweeps).
+        validate_split: keep a validation split back, train on the rest, and show the curve on it.
+        score: what the run is scored on at its end. A sweep's trial is scored on the validation split and never reads a
+            test row.
         data: limits on the data.
         generator: the hypernetwork; none for direct training.
         depth: generated hypernetworks between the root and the model (K of section 4.5).
@@ -194,6 +196,7 @@ class RunSettings(Settings):
     model_set: str | None = None
     members: Count | None = None
     validate_split: bool = False
+    score: Literal["test", "validation"] = "test"
     data: DataSettings = DataSettings()
     generator: GeneratorSettings | None = None
     depth: Steps = 0
@@ -212,6 +215,8 @@ class RunSettings(Settings):
             raise ValueError(f"generator: wanted {'one' if got == 'none' else 'none'} for {self.method}, got {got}")
         if abs(sum(task.probability for task in self.tasks) - 1) > 1e-9:
             raise ValueError(f"tasks: wanted probabilities that sum to 1, got {sum(t.probability for t in self.tasks)}")
+        if self.score == "validation" and not self.validate_split:
+            raise ValueError("score: wanted test where no validation split is kept back, got validation")
         if self.depth and self.method != "uhn":
             raise ValueError(f"depth: wanted 0 for {self.method}, got {self.depth}")
         return self

@@ -77,7 +77,7 @@ def _data(run: Run) -> list[str]:
         prefix = f"{size.label}: " if several else ""
         for split, word, wanted in (("train", "training", size.train), ("test", "test", size.test)):
             rows = data.get("rows", {}).get(split)
-            if rows is not None and rows < wanted and not run.settings.get("validate_split"):
+            if rows is not None and rows < wanted and run.settings.get("score", "test") == "test":
                 phrases.append(f"{prefix}{rows:,} {word} rows (paper {wanted:,})")
         phrase = f"batches of {batch} (paper {wanted_batch})"
         if size.batch and batch and wanted_batch and batch != wanted_batch and phrase not in phrases:
