@@ -63,6 +63,8 @@ def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
     plan = subparsers.add_parser("plan", help="say which runs the tables need, their steps and hours")
     plan.add_argument("--names", action="store_true", help="print the names of the runs, job by job")
+    plan.add_argument("--measure", action="store_true", help="first time a few steps of every row (minutes)")
+    plan.add_argument("--data", type=Path, default=Path("data"), help="folder of the data (default: data)")
     add_profile(plan)
     plan.set_defaults(handler=show_plan)
 
@@ -108,9 +110,16 @@ def run_runs(args: argparse.Namespace) -> int:
 def show_plan(args: argparse.Namespace) -> int:
     """Print the plan."""
     plan = plan_of(args)
+    if args.measure:
+        from uhn.experiments.costs import measure
+
+        measure(plan.runs.values(), args.results / plan.profile, args.data)
     print(describe(plan, args.results / plan.profile))
     if args.names:
-        for job, names in plan.groups.items():
+        searched = {
+            job: tuple(n for key in keys for n in plan.trial_names(key)) for job, keys in plan.sweep_groups.items()
+        }
+        for job, names in (searched | plan.groups).items():
             print(job, *names, sep="\n  ")
     return 0
 

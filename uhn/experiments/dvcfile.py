@@ -46,15 +46,15 @@ def pipeline(plan: Plan) -> dict[str, Any]:
     sets = [f"{results}/model-sets"] if any(run.model_set for run in plan.runs.values()) else []
     if sets:
         stages["model-sets"] = {"cmd": snakemake("model_sets"), "deps": [*CODE], "outs": [_persist(*sets)]}
-    choices = {}
+    choices: dict[str, str] = {}
     for part, keys in plan.sweep_groups.items():
         searched = [plan.sweeps[key] for key in keys]
-        names = [name for sweep in searched for stage in sweep.stages for name in sweep.run_names(stage)]
-        own = sets if any(plan.run(name).model_set for name in names) else []
+        trials = [name for key in keys for name in plan.trial_names(key)]
+        own = sets if any(plan.trials[name].model_set for name in trials) else []
         choices |= {sweep.key: f"{results}/{FOLDER}/{sweep.key}" for sweep in searched}
         stages[part] = {
             "cmd": snakemake(part.replace("-", "_")),
-            "deps": [*(f"data/receipts/{name}.txt" for name in plan.datasets(names)), *own, *CODE],
+            "deps": [*(f"data/receipts/{name}.txt" for name in plan.datasets(trials)), *own, *CODE],
             "params": ["seeds", "defaults", "experiments", "sweeps", f"profiles.{profile}"],
             "outs": [
                 _persist(path)

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import median
 
 from uhn.experiments.budget import FUNCTIONS, run_steps
 from uhn.experiments.config import Config, ConfigError
+from uhn.experiments.costs import Cost
 from uhn.experiments.settings import Method, RunSettings
 from uhn.experiments.sweeps import FOLDER, Outcome, Stage, Sweep
 
@@ -46,36 +46,6 @@ class Table:
         return tuple(name for row in self.rows for names in row.runs.values() for name in names)
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Measured seconds a step, by experiment and method; empty where nothing has run yet."""
-
-    seconds: dict[tuple[str, str], float]
-
-    @classmethod
-    def measured(cls, runs: Path, settings: Iterable[RunSettings]) -> Cost:
-        """Read wall times from the metrics of finished runs under ``runs``."""
-        found: dict[tuple[str, str], list[float]] = {}
-        for run in settings:
-            try:
-                metrics = json.loads((runs / run.name / "metrics.json").read_text(encoding="utf-8"))
-                steps = metrics["budget"]["init_steps"] + metrics["budget"]["train_steps"]
-                found.setdefault((run.experiment, run.method), []).append(metrics["wall_time_s"] / steps)
-            except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
-                continue
-        return cls({key: median(values) for key, values in found.items()})
-
-    def hours(self, runs: Iterable[RunSettings]) -> float | None:
-        """Return the hours of ``runs``, none if one of them has no measurement."""
-        total = 0.0
-        for run in runs:
-            seconds = self.seconds.get((run.experiment, run.method))
-            if seconds is None:
-                return None
-            total += seconds * run_steps(run)
-        return total / 3600
-
-
 class Plan:
     """Runs, sweeps, tables and jobs of one profile.
 
@@ -104,7 +74,7 @@ class Plan:
             methods = [m for m in columns if m in self.config.entry(experiment).methods]
             seeds = self.config.seeds(experiment) if experiment in enabled else ()
             if entry.sweeps:
-                found = {m: self._trial_names(f"{experiment}/{m}") if seeds else () for m in methods}
+                found = {m: self.trial_names(f"{experiment}/{m}") if seeds else () for m in methods}
             else:
                 found = {m: tuple(f"{experiment}/{m}/seed-{seed}" for seed in seeds) for m in methods}
             rows.append(Row(experiment, found))
@@ -115,14 +85,15 @@ class Plan:
         """The sweeps of the profile by ``experiment/method``."""
         return self.config.sweeps
 
-    def _trial_names(self, key: str) -> tuple[str, ...]:
+    def trial_names(self, key: str) -> tuple[str, ...]:
+        """Names of all runs of a sweep, stage by stage."""
         sweep = self.sweeps[key]
         return tuple(name for stage in sweep.stages for name in sweep.run_names(stage))
 
     @cached_property
     def trials(self) -> dict[str, RunSettings]:
         """Settings of every run of every sweep, by name."""
-        return {name: self.run(name) for key in self.sweeps for name in self._trial_names(key)}
+        return {name: self.run(name) for key in self.sweeps for name in self.trial_names(key)}
 
     def _outcome(self, sweep: Sweep, stage: Stage | None) -> Outcome | None:
         return None if self.results is None or stage is None else Outcome.read(sweep.file(self.results, stage))
@@ -238,7 +209,7 @@ class Plan:
 def describe(plan: Plan, results: Path) -> str:
     """Return the plan as text: by table the number of runs, their steps and, once measured, hours."""
     everything = plan.runs | plan.trials
-    cost = Cost.measured(results / "runs", everything.values())
+    cost = Cost.known(results, everything.values())
     lines = [f"profile {plan.profile}", f"{'table':<12}{'runs':>8}{'steps':>16}{'hours':>10}"]
 
     def line(label: str, runs: list[RunSettings]) -> str:

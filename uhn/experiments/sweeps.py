@@ -186,10 +186,10 @@ def grid_values(entry: SweepEntry, paper: Values) -> SweepEntry:
 
 
 def assumed(entry: SweepEntry, paper: Values) -> Values:
-    """Return what a plan takes a sweep to find: of each grid the paper's choice, or else the last, dearest value."""
+    """Return what a plan takes a sweep to find: of each grid the paper's choice, or else the largest value."""
 
     def one(wanted: Any, grid: Sequence[Any]) -> Any:
-        return wanted if wanted in grid or not grid else grid[-1]
+        return wanted if wanted in grid or not grid else max(grid)
 
     init = (one(paper.init_lr, entry.init_lr), one(paper.init_steps, entry.init_steps)) if paper.init_steps else ()
     return Values(one(paper.lr, entry.lr), one(paper.budget, entry.budget), *init)

@@ -96,7 +96,7 @@ else:
                 update([file for name in trial_names for file in run_files(name)]),
                 [file for sweep in sweeps_here for stage in sweep.stages for file in stage_files(sweep, stage)],
             params:
-                identities=identities(trial_names),
+                identities=sorted(identities(trial_names)),
                 choice=rules_of_choice(sweeps_here),
                 code=SELECTION,
                 job=job,
