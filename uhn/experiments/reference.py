@@ -20,6 +20,7 @@ from uhn.files import write_atomically
 SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
     ("The file", params.Params),
     ("`experiments.<name>`", params.ExperimentEntry),
+    ("`sweeps.<pattern>`", params.SweepEntry),
     ("`tables.<name>`", params.TableEntry),
     ("`profiles.<name>`", params.ProfileEntry),
     ("What a profile changes: `profiles.<name>.defaults` and `.overrides.<pattern>`", params.ProfileOverlay),
@@ -38,9 +39,9 @@ The settings of a run lie over each other: `defaults`, the experiment (after the
 the profile's `defaults` and its `overrides` in the order of the file. A budget in `steps` replaces one in `epochs`, and
 the reverse. Where a mapping may hold only some keys of a section, the missing ones come from the layer below.
 """
-WORKFLOW = """# The workflow
-
-Written by `uhn docs` with `snakemake --rulegraph`: data, then the jobs that train, then everything that is rendered.
+BEGIN, END = "<!-- workflow: written by uhn docs -->", "<!-- end of workflow -->"
+WORKFLOW = """
+Data, then the jobs that search and train, then everything that is rendered, in the profile `quick`:
 
 ```mermaid
 {graph}
@@ -50,17 +51,27 @@ Written by `uhn docs` with `snakemake --rulegraph`: data, then the jobs that tra
 
 def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the command; it sets ``handler``: parsed arguments → exit code."""
-    docs = subparsers.add_parser("docs", help="write docs/settings.md and docs/workflow.md")
-    docs.add_argument("--out", type=Path, default=Path("docs"), help="folder (default: docs)")
+    docs = subparsers.add_parser("docs", help="write docs/settings.md and the picture of the workflow in README.md")
+    docs.add_argument("--root", type=Path, default=Path(), help="root of the checkout (default: here)")
     docs.set_defaults(handler=write_docs)
 
 
 def write_docs(args: argparse.Namespace) -> int:
     """Write both files."""
-    write_atomically(args.out / "settings.md", settings_reference())
-    write_atomically(args.out / "workflow.md", WORKFLOW.format(graph=rule_graph()))
-    print(args.out / "settings.md", args.out / "workflow.md", sep="\n")
+    reference, readme = args.root / "docs" / "settings.md", args.root / "README.md"
+    text = with_workflow(readme.read_text(encoding="utf-8"), rule_graph())
+    write_atomically(reference, settings_reference())
+    write_atomically(readme, text)
+    print(reference, readme, sep="\n")
     return 0
+
+
+def with_workflow(text: str, graph: str) -> str:
+    """Return ``text`` with the picture between its markers. Raises ``ValueError`` if they are not there once each."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise ValueError(f"README.md: wanted each of {BEGIN!r} and {END!r} once")
+    head, rest = text.split(BEGIN)
+    return head + BEGIN + WORKFLOW.format(graph=graph) + END + rest.split(END)[1]
 
 
 def settings_reference() -> str:
@@ -83,7 +94,8 @@ def rule_graph() -> str:
     if done.returncode:
         raise ValueError(f"snakemake could not draw the workflow: {done.stderr.strip()}")
     text = done.stdout
-    return text[text.index("flowchart") if "flowchart" in text else 0 :].strip()
+    lines = text[text.index("flowchart") if "flowchart" in text else 0 :].strip().splitlines()
+    return "\n".join(line for line in lines if not line.strip().startswith("style "))
 
 
 def _docstring(model: type[Settings]) -> tuple[str, dict[str, str]]:

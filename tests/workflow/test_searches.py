@@ -1,0 +1,99 @@
+"""Sweeps as part of the DAG: what a dry run shows, and what a changed grid runs again."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from workflow_copy import Workflow
+
+pytestmark = pytest.mark.workflow
+
+NOTHING = "Nothing to be done"
+SWEEP = "results/smoke/sweeps/kan-kv/uhn"
+TRIALS = "results/smoke/runs/sweeps/kan-kv/uhn"
+GRID = "        init_lr: [0.001, 0.002]\n        init_steps: [1, 2]\n        seeds: 1\n        more_seeds: 1\n"
+
+
+def _stamps(workflow: Workflow) -> dict[str, int]:
+    root = workflow.folder / TRIALS
+    return {path.parent.relative_to(root).as_posix(): path.stat().st_mtime_ns for path in root.rglob("metrics.json")}
+
+
+def _stage(workflow: Workflow, number: int) -> str:
+    return Path(workflow.folder / SWEEP / f"stage{number}.json").read_text(encoding="utf-8")
+
+
+def test_a_search_in_one_job_and_what_runs_again(workflow: Workflow) -> None:
+    said = workflow.snakemake("sweeps", "-n")
+    assert re.search(r"^search_sweeps_functions\s+1$", said, re.MULTILINE), said
+    workflow.snakemake("sweeps")
+    first = _stamps(workflow)
+    assert len(first) == 2 + 4 + 4 + 2
+    assert NOTHING in workflow.snakemake("sweeps")
+
+    # A comment, or the same grid in another order, runs nothing.
+    workflow.edit("params.yaml", GRID, GRID.replace("[1, 2]", "[2, 1]  # a comment"))
+    assert NOTHING in workflow.snakemake("sweeps")
+
+    # A value more in the second stage's grid runs its new trials, and later ones only if the choice has changed.
+    before = _stage(workflow, 2)
+    workflow.edit("params.yaml", "[2, 1]  # a comment", "[1, 2, 3]")
+    workflow.snakemake("sweeps")
+    after = _stamps(workflow)
+    added = {name for name in after if name not in first}
+    assert added == {f"stage2/init-{lr}x3/seed-21962" for lr in ("0.001", "0.002")}
+    assert all(after[name] == first[name] for name in first if name.startswith("stage1"))
+    again = {name for name in first if after[name] != first[name]}
+    same = json.loads(before)["values"] == json.loads(_stage(workflow, 2))["values"]
+    assert not again if same else {name.split("/")[0] for name in again} <= {"stage3", "stage4"}
+
+    # Final training takes the selection: its job comes after the search.
+    said = workflow.snakemake("runs_functions", "-n")
+    assert "train_functions_seed_21962" in said
+    assert "search_sweeps_functions" not in said
+
+
+def test_a_search_with_a_job_per_trial(workflow: Workflow) -> None:
+    workflow.edit("params.yaml", GRID, GRID.replace("[0.001, 0.002]", "[]").replace("[1, 2]", "[]"))
+    text = (workflow.folder / "params.yaml").read_text(encoding="utf-8")
+    smoke = text.index("  smoke:\n")
+    (workflow.folder / "params.yaml").write_text(
+        text[:smoke] + text[smoke:].replace("grouping: job", "grouping: run").replace("budget: [2, 3]", "budget: [2]")
+    )
+    said = workflow.snakemake("sweeps", "-n")
+    assert re.search(r"^trial\s+4$", said, re.MULTILINE), said
+    assert re.search(r"^select\s+2$", said, re.MULTILINE), said
+    workflow.snakemake("sweeps")
+    assert set(_stamps(workflow)) == {
+        "stage1/train-0.001x2/seed-21962",
+        "stage1/train-0.002x2/seed-21962",
+        "stage2/place-1/seed-59358",
+        "stage2/place-2/seed-59358",
+    }
+    assert NOTHING in workflow.snakemake("sweeps")
+    workflow.edit(
+        "uhn/layers/conv.py",
+        "from __future__ import annotations\n",
+        "from __future__ import annotations\n\nUNUSED = 1\n",
+    )
+    assert NOTHING in workflow.snakemake("sweeps"), "no function uses convolutions"
+    workflow.edit(
+        "uhn/layers/kan.py",
+        "from __future__ import annotations\n",
+        "from __future__ import annotations\n\nUNUSED = 1\n",
+    )
+    assert re.search(r"^trial\s+4$", workflow.snakemake("sweeps", "-n"), re.MULTILINE)
+
+
+def test_the_picture_in_the_readme_is_up_to_date(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from uhn.experiments.reference import rule_graph, with_workflow
+
+    monkeypatch.chdir(repository)
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    assert with_workflow(text, rule_graph()) == text, "run: uhn docs"
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="wanted each of"):
+        with_workflow("no markers", "")
