@@ -189,7 +189,9 @@ def test_settings_that_decide_the_result_are_identity_and_captions_are_not() -> 
         assert identity.run_identity(settings(**{key: value}), ["f"]) == base, key
     kept_back = [settings(validate_split=True, score=score) for score in ("test", "validation")]
     assert len({identity.run_identity(run, ["f"]) for run in kept_back}) == 2
-    assert set(CHANGES) | set(SAME) | {"method", "model_set", "score"} == set(RunSettings.model_fields), "every setting is known"
+    assert set(CHANGES) | set(SAME) | {"method", "model_set", "score"} == set(RunSettings.model_fields), (
+        "every setting is known"
+    )
 
 
 def test_the_data_are_identity() -> None:
