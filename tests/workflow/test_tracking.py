@@ -67,6 +67,25 @@ def test_the_summary_counts_seeds_and_diverged_ones(repository: Path, tmp_path: 
     assert summary(plan, tmp_path) == {"mnist-mlp": {"direct": both, "uhn": both}}
 
 
+def test_the_summary_shows_each_task_and_seen_and_unseen_models(repository: Path, tmp_path: Path) -> None:
+    plan = _plan(repository, "quick")
+    parts = {
+        "multi-task": {"mnist": (0.9, None), "kv": (0.1, None)},
+        "cnn-mixed-width": {"seen-000": (0.2, True), "seen-001": (0.4, True), "unseen-000": (0.1, False)},
+    }
+    for name, values in parts.items():
+        (run,) = (run for run in plan.runs.values() if run.experiment == name)
+        folder = tmp_path / "runs" / run.name
+        folder.mkdir(parents=True)
+        mean = None if name == "multi-task" else 0.7 / 3
+        content = {key: {"value": value, "seen": seen} for key, (value, seen) in values.items()}
+        (folder / "metrics.json").write_text(json.dumps({"status": "finished", "value": mean, "values": content}))
+    found = summary(plan, tmp_path)
+    assert found["multi-task"]["uhn"] == {"seeds": 1, "diverged": 0, "tasks": {"mnist": 0.9, "kv": 0.1}}
+    family = found["cnn-mixed-width"]["uhn"]
+    assert family == {"seeds": 1, "diverged": 0, "value": 0.7 / 3, "seen": pytest.approx(0.3), "unseen": 0.1}
+
+
 def test_restore_says_what_is_missing(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
