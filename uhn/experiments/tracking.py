@@ -122,7 +122,8 @@ def restore_results(args: argparse.Namespace) -> int:
     if not pipeline.with_name("dvc.lock").is_file():
         raise ConfigError(f"wanted {pipeline.with_name('dvc.lock')} (committed after `dvc repro`), got none")
     dvc = [sys.executable, "-m", "dvc"]
-    steps = [] if args.no_pull else [("dvc pull", [*dvc, "pull", str(pipeline)])]
+    # the data's stages stand in the quick profile's pipeline: another profile's need them as dependencies
+    steps = [] if args.no_pull else [("dvc pull", [*dvc, "pull", "--with-deps", str(pipeline)])]
     steps.append(("dvc status", [*dvc, "status", "-q", str(pipeline)]))
     touch = ["tables", "--cores", "1", "--touch", "--forceall", "--config", f"profile={plan.profile}"]
     steps.append(("snakemake --touch", [sys.executable, "-m", "snakemake", *touch]))
