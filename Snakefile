@@ -30,16 +30,20 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 
 
 wildcard_constraints:
-    experiment=r"[^/]+",
+    experiment=r"(?!sweeps$)[^/]+",
+    stage=r"stage\d+",
+    trial=r"[^/]+",
     method=r"[^/]+",
     seed=r"\d+",
     dataset=r"[a-z0-9_]+",
 
 
+include: "workflow/rules/common.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/facts.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/sweeps.smk"
 
 
 # The first rule of this file is what a bare `snakemake` makes.
@@ -53,3 +57,4 @@ localrules:
     tables,
     data,
     runs,
+    sweeps,

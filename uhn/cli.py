@@ -19,6 +19,7 @@ from uhn.data.pins import DataError
 
 ROOMS = (
     "uhn.experiments.commands",
+    "uhn.experiments.tuning",
     "uhn.experiments.tracking",
     "uhn.experiments.reference",
     "uhn.data.commands",

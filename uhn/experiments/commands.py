@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from uhn.experiments.config import ConfigError, load_config
 from uhn.experiments.jobs import run_all
 from uhn.experiments.plan import Plan, describe
+from uhn.experiments.sweeps import FOLDER
 from uhn.files import write_atomically
 
 Subparsers = argparse._SubParsersAction  # only its name is private
@@ -21,9 +23,33 @@ def add_profile(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, default=Path("results"), help="results folder (default: results)")
 
 
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Add the folders of commands that train."""
+    parser.add_argument("--work", type=Path, default=Path("work"), help="folder for progress files (default: work)")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data (default: data)")
+
+
 def plan_of(args: argparse.Namespace) -> Plan:
-    """Return the plan that the options of :func:`add_profile` name. Raises ``ConfigError``."""
-    return Plan(load_config(args.params, args.profile))
+    """Return the plan that the options of :func:`add_profile` name, with what its sweeps have found so far.
+
+    Raises:
+        ConfigError: for wrong settings.
+    """
+    return Plan(load_config(args.params, args.profile), args.results / args.profile)
+
+
+def train(plan: Plan, names: Iterable[str], *, work: Path, data: Path) -> None:
+    """Train runs of a plan that knows its results folder, or resume them, one after another in this process."""
+    from uhn.experiments.execute import execute  # imports torch
+
+    assert plan.results is not None
+    results, folder = plan.results, work / plan.profile
+    run_all(
+        [plan.run(name) for name in names],
+        lambda run: execute(run, results=results, work=folder, data_root=data),
+        results=results / "runs",
+        work=folder,
+    )
 
 
 def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
@@ -31,13 +57,14 @@ def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     run = subparsers.add_parser("run", help="train runs, or resume them, in one process")
     run.add_argument("names", nargs="*", metavar="NAME", help="run, experiment/method or experiment")
     run.add_argument("--job", help="all runs of a job of the plan")
-    run.add_argument("--work", type=Path, default=Path("work"), help="folder for progress files (default: work)")
-    run.add_argument("--data", type=Path, default=Path("data"), help="folder of the data (default: data)")
+    add_places(run)
     add_profile(run)
     run.set_defaults(handler=run_runs)
 
     plan = subparsers.add_parser("plan", help="say which runs the tables need, their steps and hours")
     plan.add_argument("--names", action="store_true", help="print the names of the runs, job by job")
+    plan.add_argument("--measure", action="store_true", help="first time a few steps of every row (minutes)")
+    plan.add_argument("--data", type=Path, default=Path("data"), help="folder of the data (default: data)")
     add_profile(plan)
     plan.set_defaults(handler=show_plan)
 
@@ -57,7 +84,7 @@ def names_of(plan: Plan, asked: list[str]) -> list[str]:
     found: dict[str, None] = {}
     for name in asked:
         parts = name.split("/")
-        if len(parts) == 3:
+        if len(parts) == 3 or parts[0] == FOLDER:
             found[plan.run(name).name] = None
             continue
         methods = plan.config.entry(parts[0]).methods
@@ -76,26 +103,23 @@ def run_runs(args: argparse.Namespace) -> int:
     if args.job and args.job not in plan.groups:
         raise ConfigError(f"no job {args.job!r}; there are {', '.join(plan.groups)}")
     names = plan.groups[args.job] if args.job else names_of(plan, args.names)
-    runs = [plan.run(name) for name in names]
-
-    from uhn.experiments.execute import execute  # imports torch
-
-    results, work = args.results / plan.profile, args.work / plan.profile
-    run_all(
-        runs,
-        lambda run: execute(run, results=results, work=work, data_root=args.data),
-        results=results / "runs",
-        work=work,
-    )
+    train(plan, names, work=args.work, data=args.data)
     return 0
 
 
 def show_plan(args: argparse.Namespace) -> int:
     """Print the plan."""
     plan = plan_of(args)
+    if args.measure:
+        from uhn.experiments.costs import measure
+
+        measure(plan.runs.values(), args.results / plan.profile, args.data)
     print(describe(plan, args.results / plan.profile))
     if args.names:
-        for job, names in plan.groups.items():
+        searched = {
+            job: tuple(n for key in keys for n in plan.trial_names(key)) for job, keys in plan.sweep_groups.items()
+        }
+        for job, names in (searched | plan.groups).items():
             print(job, *names, sep="\n  ")
     return 0
 

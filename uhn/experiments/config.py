@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,63 +12,12 @@ import yaml
 from pydantic import ValidationError
 
 from uhn.experiments.budget import DATASETS, train_steps
-from uhn.experiments.params import ExperimentEntry, Params, ProfileEntry, TableEntry, lay_over
+from uhn.experiments.params import ExperimentEntry, Params, ProfileEntry, SweepEntry, TableEntry, lay_over
+from uhn.experiments.reading import ConfigError, UniqueKeys, explain, near
 from uhn.experiments.settings import Method, PaperBudget, RunSettings
+from uhn.experiments.sweeps import Sweep, Values, assumed, check_grid, grid_values
 
 SOURCES_WITH_GENERATOR = ("uhn",)
-WORDS = {"greater_than": "> {gt}", "greater_than_equal": ">= {ge}", "less_than": "< {lt}", "less_than_equal": "<= {le}"}
-KINDS = {"int": "a whole number", "float": "a number", "string": "a text", "bool": "true or false", "dict": "a mapping"}
-
-
-class ConfigError(ValueError):
-    """params.yaml, a profile or a name is wrong; the message says where, what was wanted and what was got."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without duplicate keys."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: dict[Hashable, int] = {}
-        for key_node, _ in node.value:
-            key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
-            if key in seen:
-                raise ConfigError(f"line {line}: wanted every key once, got {key!r} again (first in line {seen[key]})")
-            seen[key] = line
-        return super().construct_mapping(node, deep)
-
-
-def _say(error: Any) -> str:
-    """One pydantic error as ``path: wanted …, got …``."""
-    kind, context, got = error["type"], error.get("ctx", {}), error["input"]
-    path = ".".join(
-        str(part) for part in error["loc"] if not str(part).startswith(("function-", "literal[", "tuple[", "[key]"))
-    )
-    if kind == "extra_forbidden":
-        return f"{path}: unknown key"
-    if kind == "missing":
-        return f"{path}: wanted a value, got none"
-    if kind == "value_error":
-        return f"{path}: {context['error']}" if path else str(context["error"])
-    if kind in WORDS:
-        return f"{path}: wanted {WORDS[kind].format(**context)}, got {got!r}"
-    if kind == "literal_error":
-        return f"{path}: wanted {context['expected']}, got {got!r}"
-    if kind.endswith("_type") and kind[:-5] in KINDS:
-        return f"{path}: wanted {KINDS[kind[:-5]]}, got {got!r}"
-    return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}, got {got!r}"
-
-
-def explain(error: ValidationError) -> str:
-    """Return what is wrong, the first finding in full, with the number of the others."""
-    found = error.errors(include_url=False)
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return _say(found[0]) + more
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, 1)
-    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(names)}"
 
 
 class Config:
@@ -93,6 +42,7 @@ class Config:
         for name, entry in self.experiments.items():
             for method in entry.methods:
                 self.resolve(name, method, self.seeds(name)[0])
+        self.sweeps  # noqa: B018  (so that a grid that cannot be searched is refused now)
 
     def _inherit(self, name: str, seen: tuple[str, ...] = ()) -> ExperimentEntry:
         if name in seen:
@@ -102,7 +52,7 @@ class Config:
             return entry
         if entry.like not in self.params.experiments:
             raise ConfigError(
-                f"experiments.{name}.like: no experiment {entry.like!r}{_near(entry.like, self.params.experiments)}"
+                f"experiments.{name}.like: no experiment {entry.like!r}{near(entry.like, self.params.experiments)}"
             )
         parent = self._inherit(entry.like, (*seen, name)).model_dump(exclude_unset=True)
         return ExperimentEntry.model_validate(lay_over(parent, entry.model_dump(exclude_unset=True)))
@@ -115,38 +65,37 @@ class Config:
             if not entry.tasks:
                 raise ConfigError(f"experiments.{name}.tasks: wanted at least one task, got none")
             if entry.seeds not in params.seeds:
-                raise ConfigError(
-                    f"experiments.{name}.seeds: no list {entry.seeds!r}{_near(entry.seeds, params.seeds)}"
-                )
+                raise ConfigError(f"experiments.{name}.seeds: no list {entry.seeds!r}{near(entry.seeds, params.seeds)}")
             for number, task in enumerate(entry.tasks):
                 if task.dataset not in DATASETS:
-                    near = _near(task.dataset, DATASETS)
-                    raise ConfigError(f"experiments.{name}.tasks.{number}.dataset: no dataset {task.dataset!r}{near}")
+                    close = near(task.dataset, DATASETS)
+                    raise ConfigError(f"experiments.{name}.tasks.{number}.dataset: no dataset {task.dataset!r}{close}")
         for name, table in params.tables.items():
             for row in table.rows:
                 if row not in self.experiments:
-                    raise ConfigError(f"tables.{name}.rows: no experiment {row!r}{_near(row, self.experiments)}")
+                    raise ConfigError(f"tables.{name}.rows: no experiment {row!r}{near(row, self.experiments)}")
         for profile, chosen in params.profiles.items():
             where = f"profiles.{profile}"
             for name, rows in chosen.tables.items():
                 if name not in params.tables:
-                    raise ConfigError(f"{where}.tables: no table {name!r}{_near(name, params.tables)}")
+                    raise ConfigError(f"{where}.tables: no table {name!r}{near(name, params.tables)}")
                 for row in () if rows == "all" else rows:
                     if row not in params.tables[name].rows:
-                        raise ConfigError(
-                            f"{where}.tables.{name}: no row {row!r}{_near(row, params.tables[name].rows)}"
-                        )
-            names = [f"{name}/{method}" for name, entry in self.experiments.items() for method in entry.methods]
-            for pattern in chosen.overrides:
-                if not any(_matches(pattern, name) for name in names):
-                    raise ConfigError(
-                        f"{where}.overrides.{pattern}: wanted a pattern that fits a run, got one that fits none"
-                    )
+                        raise ConfigError(f"{where}.tables.{name}: no row {row!r}{near(row, params.tables[name].rows)}")
+            self._check_patterns(f"{where}.overrides", chosen.overrides)
+            self._check_patterns(f"{where}.sweeps", chosen.sweeps)
+        self._check_patterns("sweeps", params.sweeps)
+
+    def _check_patterns(self, where: str, patterns: Iterable[str]) -> None:
+        names = [f"{name}/{method}" for name, entry in self.experiments.items() for method in entry.methods]
+        for pattern in patterns:
+            if not any(_matches(pattern, name) for name in names):
+                raise ConfigError(f"{where}.{pattern}: wanted a pattern that fits a run, got one that fits none")
 
     def entry(self, experiment: str) -> ExperimentEntry:
         """Return an experiment with what it inherits. Raises :class:`ConfigError` if there is none."""
         if experiment not in self.experiments:
-            raise ConfigError(f"no experiment {experiment!r}{_near(experiment, self.experiments)}")
+            raise ConfigError(f"no experiment {experiment!r}{near(experiment, self.experiments)}")
         return self.experiments[experiment]
 
     def rows(self, table: str) -> tuple[str, ...]:
@@ -169,8 +118,70 @@ class Config:
                 number = overlay.seeds
         return self.params.seeds[entry.seeds][:number]
 
-    def resolve(self, experiment: str, method: Method, seed: int) -> RunSettings:
-        """Return the settings of one run: the experiment's, the method's, then the profile's.
+    @cached_property
+    def sweeps(self) -> dict[str, Sweep]:
+        """Every sweep that a table of the profile asks for, by ``experiment/method``, in the tables' order."""
+        found: dict[str, Sweep] = {}
+        for name, table in self.params.tables.items():
+            for row in self.rows(name) if table.sweeps else ():
+                for method in table.methods or self.entry(row).methods:
+                    if method in self.entry(row).methods and f"{row}/{method}" not in found:
+                        found[f"{row}/{method}"] = self._sweep(row, method)
+        return found
+
+    def _sweep(self, experiment: str, method: Method) -> Sweep:
+        key, merged = f"{experiment}/{method}", dict[str, Any]()
+        for patterns in (self.params.sweeps, self.profile.sweeps):
+            for pattern, overlay in patterns.items():
+                if _matches(pattern, key):
+                    merged |= overlay.written()
+        if not merged:
+            raise ConfigError(f"sweeps: wanted an entry that fits {key}, got none")
+        settings = self._paper(experiment, method, self.seeds(experiment)[0])
+        unit: Any = "steps" if settings.train.steps else "epochs"
+        entry = SweepEntry.model_validate(merged)
+        budget = settings.train.steps or settings.train.epochs or 1
+        if entry.unit not in (None, unit):
+            unit, budget = entry.unit, entry.budget[0] if entry.budget else 1
+        paper = Values(settings.train.lr, budget, settings.init.lr or 0.0, settings.init.steps)
+        entry = grid_values(entry, paper)
+        seeds = self.params.seeds[self.entry(experiment).seeds]
+        try:
+            check_grid(entry)
+            if entry.seeds + entry.more_seeds > len(seeds):
+                raise ValueError(f"seeds: wanted at most {len(seeds)}, got {entry.seeds} and {entry.more_seeds} more")
+            tasks = [task.dataset for task in self.entry(experiment).tasks]
+            if unknown := [name for name in entry.guardrails if name not in tasks]:
+                raise ValueError(f"guardrails: wanted some of {', '.join(tasks)}, got {', '.join(unknown)}")
+        except ValueError as error:
+            raise ConfigError(f"sweeps of {key}: {error}") from None
+        return Sweep(experiment, method, entry, unit, assumed(entry, paper), seeds)
+
+    def sweep_of(self, experiment: str, method: Method) -> Sweep | None:
+        """Return the sweep whose selection final training takes: the experiment's own, or that of the nearest
+        experiment it is ``like``; None if the profile takes the paper's or has no such sweep."""
+        if self.profile.hyperparameters == "paper":
+            return None
+        return next((self.sweeps[key] for e in self._line(experiment) if (key := f"{e}/{method}") in self.sweeps), None)
+
+    def _line(self, experiment: str) -> list[str]:
+        """The experiment, the one it is like, and so on."""
+        line = [experiment]
+        while (parent := self.params.experiments[line[-1]].like) is not None:
+            line.append(parent)
+        return line
+
+    def resolve(
+        self, experiment: str, method: Method, seed: int, *, selected: Values | None = None, trial: str | None = None
+    ) -> RunSettings:
+        """Return the settings of one run: the experiment's, the method's, then the profile's, then what was selected.
+
+        Args:
+            experiment: its name.
+            method: weight source.
+            seed: run seed.
+            selected: what a sweep has selected for it, or the values of a trial.
+            trial: name of the run, if it is a trial: validated, and never scored on the test set.
 
         Raises:
             ConfigError: if there is no such experiment or method, or the settings contradict each other.
@@ -178,10 +189,10 @@ class Config:
         entry = self.entry(experiment)
         if method not in entry.methods:
             raise ConfigError(
-                f"experiments.{experiment}.methods: no method {method!r}{_near(method, tuple(entry.methods))}"
+                f"experiments.{experiment}.methods: no method {method!r}{near(method, tuple(entry.methods))}"
             )
         layers = [self.params.defaults.layer(), entry.layer(), entry.methods[method].layer()]
-        paper = self._settings(entry, layers, experiment, method, seed, paper=None)
+        paper = self._paper(experiment, method, seed)
         generator = paper.generator
         budget = PaperBudget(
             init_steps=paper.init.steps,
@@ -196,7 +207,33 @@ class Config:
         for pattern, overlay in self.profile.overrides.items():
             if _matches(pattern, f"{experiment}/{method}"):
                 layers.append(overlay.layer())
-        return self._settings(entry, layers, experiment, method, seed, paper=budget)
+        if trial is not None and selected is not None:
+            layers.append(selected.layer(self.sweeps[f"{experiment}/{method}"].unit))
+            layers.append({"name": trial, "validate_split": True, "score": "validation"})
+        elif (sweep := self.sweep_of(experiment, method)) is not None:
+            layers.append((selected or sweep.assumed).layer(sweep.unit))
+            layers += self._own(experiment, method, sweep.experiment)
+            layers.append({"hyperparameters": "selected"})
+        found = self._settings(entry, layers, experiment, method, seed, paper=budget)
+        chosen = found.hyperparameters == "selected" or trial is not None
+        same = chosen or (found.init, found.train) == (paper.init, paper.train)
+        return found if same else found.model_copy(update={"hyperparameters": "profile"})
+
+    def _own(self, experiment: str, method: Method, owner: str) -> list[dict[str, Any]]:
+        """What the experiments from below ``owner`` down to ``experiment`` say themselves of both phases."""
+        found = []
+        for name in reversed(self._line(experiment)[: self._line(experiment).index(owner)]):
+            entry = self.params.experiments[name]
+            for overlay in (entry, entry.methods.get(method)):
+                layer = overlay.layer() if overlay else {}
+                found.append({key: value for key, value in layer.items() if key in ("init", "train")})
+        return found
+
+    def _paper(self, experiment: str, method: Method, seed: int) -> RunSettings:
+        """The settings without the profile's changes: the paper's."""
+        entry = self.entry(experiment)
+        layers = [self.params.defaults.layer(), entry.layer(), entry.methods[method].layer()]
+        return self._settings(entry, layers, experiment, method, seed, paper=None)
 
     def _settings(
         self,
@@ -213,8 +250,8 @@ class Config:
         if method not in SOURCES_WITH_GENERATOR:
             data.pop("generator", None)
         placeholder = {"init_steps": 0, "train_steps_or_epochs": 1, "unit": "steps", "train_steps": 1, "batch_size": 1}
+        data = {"name": f"{experiment}/{method}/seed-{seed}"} | data
         data |= {
-            "name": f"{experiment}/{method}/seed-{seed}",
             "experiment": experiment,
             "method": method,
             "seed": seed,
@@ -254,7 +291,7 @@ def load_config(path: Path | str = "params.yaml", profile: str = "quick") -> Con
 def parse_config(text: str, profile: str, origin: str = "params.yaml") -> Config:
     """As :func:`load_config`, from a text."""
     try:
-        data = yaml.load(text, Loader=_Loader)
+        data = yaml.load(text, Loader=UniqueKeys)
         if not isinstance(data, dict):
             raise ConfigError(f"wanted a mapping, got {type(data).__name__}")
         return Config(Params.model_validate(data), profile)

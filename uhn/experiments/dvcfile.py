@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from uhn.experiments.plan import Plan
+from uhn.experiments.sweeps import FOLDER
 
 CODE = ("Snakefile", "workflow", "uhn")
 FOLDERS = {
@@ -45,12 +46,33 @@ def pipeline(plan: Plan) -> dict[str, Any]:
     sets = [f"{results}/model-sets"] if any(run.model_set for run in plan.runs.values()) else []
     if sets:
         stages["model-sets"] = {"cmd": snakemake("model_sets"), "deps": [*CODE], "outs": [_persist(*sets)]}
+    choices: dict[str, str] = {}
+    for part, keys in plan.sweep_groups.items():
+        searched = [plan.sweeps[key] for key in keys]
+        trials = [name for key in keys for name in plan.trial_names(key)]
+        own = sets if any(plan.trials[name].model_set for name in trials) else []
+        choices |= {sweep.key: f"{results}/{FOLDER}/{sweep.key}" for sweep in searched}
+        stages[part] = {
+            "cmd": snakemake(part.replace("-", "_")),
+            "deps": [*(f"data/receipts/{name}.txt" for name in plan.datasets(trials)), *own, *CODE],
+            "params": ["seeds", "defaults", "experiments", "sweeps", f"profiles.{profile}"],
+            "outs": [
+                _persist(path)
+                for sweep in searched
+                for path in (f"{results}/runs/{FOLDER}/{sweep.key}", choices[sweep.key])
+            ],
+        }
     for part, names in plan.parts.items():
         experiments = dict.fromkeys(plan.runs[name].experiment for name in names)
         own = sets if any(plan.runs[name].model_set for name in names) else []
         stages[f"runs-{part}"] = {
             "cmd": snakemake(f"runs_{part.replace('-', '_')}"),
-            "deps": [*(f"data/receipts/{name}.txt" for name in plan.datasets(names)), *own, *CODE],
+            "deps": [
+                *(f"data/receipts/{name}.txt" for name in plan.datasets(names)),
+                *own,
+                *(choices[key] for key in plan.selections_of(names)),
+                *CODE,
+            ],
             "params": ["seeds", "defaults", "experiments", f"profiles.{profile}"],
             "outs": [_persist(f"{results}/runs/{name}") for name in experiments],
         }
@@ -65,8 +87,8 @@ def pipeline(plan: Plan) -> dict[str, Any]:
     stages["tables"] = {
         "cmd": f"{snakemake('tables')} && mkdir -p {results}/figures",
         "deps": [*(f"{results}/runs/{run}" for run in dict.fromkeys(r.experiment for r in plan.runs.values()))]
-        + [f"{results}/facts", *CODE],
-        "params": ["tables", f"profiles.{profile}"],
+        + [*choices.values(), f"{results}/facts", *CODE],
+        "params": ["tables", "sweeps", f"profiles.{profile}"],
         "outs": [_persist(path) for path in made],
     }
     stages["metrics"] = {

@@ -14,6 +14,7 @@ import torch
 
 from uhn.experiments.build import build_distribution, build_phases, build_source, build_tasks
 from uhn.experiments.identity import run_identity
+from uhn.experiments.jobs import RESULT_FILES, result_files
 from uhn.experiments.members import mean_score, members_of
 from uhn.experiments.record import record
 from uhn.experiments.settings import RunSettings
@@ -29,8 +30,6 @@ from uhn.training.progress import Display
 
 HISTORY = ("phase", "step", "epoch", "lr", "loss", "metric", "seconds")
 
-FILES = ("model.safetensors", "history.csv", "metrics.json")
-"""What a finished run leaves, in this order: whoever sees the last sees the others."""
 
 REPORTS = 200
 """Rows of the history per phase, at most, beside those of evaluations."""
@@ -54,11 +53,15 @@ def execute(settings: RunSettings, *, results: Path, work: Path, data_root: Path
         device = pick_device(settings.compute.device)
         tasks = build_tasks(settings, data_root, device)
         identity = run_identity(settings, [task.provenance.fingerprint for task in tasks])
-        if (finished := finished_metrics(folder, identity)) is not None:
+        if (finished := finished_metrics(settings, folder, identity)) is not None:
             print(f"{settings.name}: finished before", flush=True)
             clean_up(folder, progress)
             return finished
         check_writable(folder)
+        if settings.score == "validation" and (taken := take_over(settings, results / "runs", identity)) is not None:
+            print(f"{settings.name}: taken over from {taken['taken_from']}", flush=True)
+            clean_up(folder, progress)
+            return taken
         session = Session(settings, build_distribution(settings, tasks), build_phases(settings, tasks), device)
         with stop_on_signals() as stop:
             return session.run(folder, progress, identity, stop)
@@ -118,7 +121,8 @@ class Session:
             resumed=self.resumed,
             device=self.device,
         )
-        save_source(self.source, folder / "model.safetensors")
+        if "model.safetensors" in result_files(self.settings.name):
+            save_source(self.source, folder / "model.safetensors")
         write_atomically(folder / "history.csv", history_csv(self.history))
         write_atomically(folder / "metrics.json", json.dumps(metrics, indent=2, sort_keys=True) + "\n")
         clean_up(folder, progress)
@@ -176,20 +180,46 @@ class Session:
         return self.seconds + time.monotonic() - self.started
 
 
-def finished_metrics(folder: Path, identity: str) -> dict[str, Any] | None:
+def finished_metrics(settings: RunSettings, folder: Path, identity: str) -> dict[str, Any] | None:
     """Metrics of a finished run of this identity with all its files, else None."""
+    metrics = read_metrics(folder)
+    whole = all((folder / name).is_file() for name in result_files(settings.name))
+    return metrics if whole and metrics.get("identity") == identity else None
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """A run's metrics, empty if there are none that can be read."""
     try:
         metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
-    whole = (folder / "model.safetensors").is_file() and (folder / "history.csv").is_file()
-    return metrics if whole and metrics.get("identity") == identity else None
+        return {}
+    return metrics
+
+
+def take_over(settings: RunSettings, runs: Path, identity: str) -> dict[str, Any] | None:
+    """Give a trial the result of a finished trial of the same sweep that has its identity; None if there is none.
+
+    The metrics keep everything that was measured, and say which run they were taken from.
+    """
+    sweep = runs.joinpath(*settings.name.split("/")[:3])
+    for path in sorted(sweep.rglob("metrics.json")):
+        donor = finished_metrics(settings, path.parent, identity)
+        if donor is None:
+            continue
+        taken = donor["taken_from"] or donor["name"]
+        own = settings.model_dump(mode="json")
+        metrics = donor | {"name": settings.name, "settings": own, "taken_from": taken}
+        folder = runs / settings.name
+        write_atomically(folder / "history.csv", (path.parent / "history.csv").read_bytes())
+        write_atomically(folder / "metrics.json", json.dumps(metrics, indent=2, sort_keys=True) + "\n")
+        return metrics
+    return None
 
 
 def clean_up(folder: Path, progress: Path) -> None:
     """Remove the progress of a finished run, and what killed processes left half written."""
     progress.unlink(missing_ok=True)
-    for path in (progress, *(folder / name for name in (".writable", *FILES))):
+    for path in (progress, *(folder / name for name in (".writable", *RESULT_FILES))):
         remove_leftovers(path)
 
 

@@ -18,7 +18,7 @@ from uhn.experiments.settings import RunSettings
 
 ROOT = Path(__file__).parent.parent
 
-NOT_IDENTITY = {"name", "experiment", "paper", "checkpoint_seconds", "evaluate_every"}
+NOT_IDENTITY = {"name", "experiment", "hyperparameters", "paper", "checkpoint_seconds", "evaluate_every"}
 """Settings that cannot change a result: names, captions, and how often progress is saved or looked at."""
 
 CORE = (

@@ -15,9 +15,16 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from uhn.experiments.settings import RunSettings
+from uhn.experiments.sweeps import FOLDER
 
 RESULT_FILES = ("model.safetensors", "history.csv", "metrics.json")
 """What a finished run leaves, the metrics last: whoever sees them sees the others."""
+
+
+def result_files(name: str) -> tuple[str, ...]:
+    """What the run ``name`` leaves: a trial of a sweep leaves no weights, nothing reads them."""
+    return RESULT_FILES[1:] if name.startswith(f"{FOLDER}/") else RESULT_FILES
+
 
 WAIT_SECONDS = 10.0
 """Time between two lines that say that another process has the run."""

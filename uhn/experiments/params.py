@@ -100,10 +100,46 @@ class TableEntry(Settings):
     Attributes:
         rows: experiments, in the paper's order.
         methods: columns; all methods of the rows if none is named.
+        sweeps: whether it rests on the sweeps of its rows and methods instead of their final runs.
     """
 
     rows: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     methods: Annotated[tuple[Method, ...], Field(min_length=1, strict=False)] | None = None
+    sweeps: bool = False
+
+
+class SweepEntry(Settings):
+    """How the hyperparameters of a run are searched (B.7): grids, budgets and seeds; see :mod:`uhn.experiments.sweeps`.
+
+    Attributes:
+        first: training budget of the first two stages (T0), needed if there is an initialisation to search.
+        lr: learning rates of the training phase.
+        budget: training budgets, in
+        unit: epochs or steps; that of the experiment's own budget if none.
+        init_lr: learning rates of the initialisation phase.
+        init_steps: its steps.
+        around: factors that make lr and budget from the paper's values, where its grids are lost ("our grid").
+        seeds: seeds of every trial, the first of the experiment's list.
+        more_seeds: further seeds of the best trials, in the last stage; without them there is no such stage.
+        top: how many trials the last stage compares.
+        guardrails: by dataset, the worst validation value that a selected trial may have.
+    """
+
+    first: Count | None = None
+    lr: Annotated[tuple[Rate, ...], Field(strict=False)] = ()
+    budget: Annotated[tuple[Count, ...], Field(strict=False)] = ()
+    unit: Literal["epochs", "steps"] | None = None
+    init_lr: Annotated[tuple[Rate, ...], Field(strict=False)] = ()
+    init_steps: Annotated[tuple[Count, ...], Field(strict=False)] = ()
+    around: Annotated[tuple[Rate, ...], Field(strict=False)] = ()
+    seeds: Count = 1
+    more_seeds: Steps = 2
+    top: Count = 3
+    guardrails: dict[str, Rate] = Field(default_factory=dict)
+
+    def written(self) -> dict[str, Any]:
+        """Return only what was written."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class ProfileEntry(Settings):
@@ -114,6 +150,9 @@ class ProfileEntry(Settings):
         tables: by table, the rows that are run, or ``all``.
         grouping: what one job carries: a run, the runs of a row, or those of all rows with the same ``job``.
         code_changes: whether a change of the code a run used runs it again, or only marks it in the tables.
+        hyperparameters: whether final training takes the paper's (with the changes below) or what the profile's own
+            sweeps have selected, where there is such a sweep.
+        sweeps: changes of the sweeps, as in the section of that name.
         defaults: changes for every run.
         overrides: changes by experiment, ``experiment/method`` or pattern (``kan-*/uhn``); later ones win.
     """
@@ -122,16 +161,23 @@ class ProfileEntry(Settings):
     tables: dict[str, Literal["all"] | Annotated[tuple[str, ...], Field(strict=False)]]
     grouping: Literal["run", "row", "job"] = "run"
     code_changes: Literal["rerun", "mark"] = "rerun"
+    hyperparameters: Literal["paper", "selected"] = "paper"
+    sweeps: dict[str, SweepEntry] = Field(default_factory=dict)
     defaults: ProfileOverlay = ProfileOverlay()
     overrides: dict[str, ProfileOverlay] = Field(default_factory=dict)
 
 
 class Params(Settings):
-    """The whole of params.yaml."""
+    """The whole of params.yaml.
+
+    Attributes:
+        sweeps: by ``experiment/method`` or pattern, how its hyperparameters are searched; later ones win.
+    """
 
     seeds: dict[str, Annotated[tuple[int, ...], Field(min_length=1, strict=False)]]
     defaults: Overlay
     experiments: dict[str, ExperimentEntry]
+    sweeps: dict[str, SweepEntry] = Field(default_factory=dict)
     tables: dict[str, TableEntry]
     profiles: dict[str, ProfileEntry]
 

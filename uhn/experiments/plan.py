@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import median
 
 from uhn.experiments.budget import FUNCTIONS, run_steps
 from uhn.experiments.config import Config, ConfigError
+from uhn.experiments.costs import Cost
 from uhn.experiments.settings import Method, RunSettings
+from uhn.experiments.sweeps import FOLDER, Outcome, Stage, Sweep
 
 
 @dataclass(frozen=True)
@@ -45,46 +46,19 @@ class Table:
         return tuple(name for row in self.rows for names in row.runs.values() for name in names)
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Measured seconds a step, by experiment and method; empty where nothing has run yet."""
-
-    seconds: dict[tuple[str, str], float]
-
-    @classmethod
-    def measured(cls, runs: Path, settings: Iterable[RunSettings]) -> Cost:
-        """Read wall times from the metrics of finished runs under ``runs``."""
-        found: dict[tuple[str, str], list[float]] = {}
-        for run in settings:
-            try:
-                metrics = json.loads((runs / run.name / "metrics.json").read_text(encoding="utf-8"))
-                steps = metrics["budget"]["init_steps"] + metrics["budget"]["train_steps"]
-                found.setdefault((run.experiment, run.method), []).append(metrics["wall_time_s"] / steps)
-            except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
-                continue
-        return cls({key: median(values) for key, values in found.items()})
-
-    def hours(self, runs: Iterable[RunSettings]) -> float | None:
-        """Return the hours of ``runs``, none if one of them has no measurement."""
-        total = 0.0
-        for run in runs:
-            seconds = self.seconds.get((run.experiment, run.method))
-            if seconds is None:
-                return None
-            total += seconds * run_steps(run)
-        return total / 3600
-
-
 class Plan:
-    """Runs, tables and jobs of one profile.
+    """Runs, sweeps, tables and jobs of one profile.
 
     Args:
         config: the checked settings.
+        results: folder of the profile's results, where the outcomes of sweeps are read; without it, and where a stage
+            has none yet, a plan assumes one.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, results: Path | None = None) -> None:
         self.config = config
         self.profile = config.profile_name
+        self.results = results
 
     @cached_property
     def tables(self) -> dict[str, Table]:
@@ -99,27 +73,75 @@ class Plan:
         for experiment in entry.rows:
             methods = [m for m in columns if m in self.config.entry(experiment).methods]
             seeds = self.config.seeds(experiment) if experiment in enabled else ()
-            rows.append(Row(experiment, {m: tuple(f"{experiment}/{m}/seed-{seed}" for seed in seeds) for m in methods}))
+            if entry.sweeps:
+                found = {m: self.trial_names(f"{experiment}/{m}") if seeds else () for m in methods}
+            else:
+                found = {m: tuple(f"{experiment}/{m}/seed-{seed}" for seed in seeds) for m in methods}
+            rows.append(Row(experiment, found))
         return Table(name, columns, tuple(rows))
+
+    @property
+    def sweeps(self) -> dict[str, Sweep]:
+        """The sweeps of the profile by ``experiment/method``."""
+        return self.config.sweeps
+
+    def trial_names(self, key: str) -> tuple[str, ...]:
+        """Names of all runs of a sweep, stage by stage."""
+        sweep = self.sweeps[key]
+        return tuple(name for stage in sweep.stages for name in sweep.run_names(stage))
+
+    @cached_property
+    def trials(self) -> dict[str, RunSettings]:
+        """Settings of every run of every sweep, by name."""
+        return {name: self.run(name) for key in self.sweeps for name in self.trial_names(key)}
+
+    def _outcome(self, sweep: Sweep, stage: Stage | None) -> Outcome | None:
+        return None if self.results is None or stage is None else Outcome.read(sweep.file(self.results, stage))
+
+    def _trial(self, name: str) -> RunSettings:
+        experiment, method, stage_name, trial, last = (name.split("/") + [""] * 5)[1:6]
+        sweep = self.sweeps.get(f"{experiment}/{method}")
+        if sweep is None:
+            swept = ", ".join(self.sweeps) or "none"
+            raise ConfigError(f"no run {name!r}: profile {self.profile} sweeps {swept}")
+        stage, seed = sweep.stage(stage_name), last.removeprefix("seed-")
+        if name not in sweep.run_names(stage):
+            raise ConfigError(f"no run {name!r}: {stage.name} has the trials {', '.join(stage.trials)}")
+        values = sweep.values(stage, trial, self._outcome(sweep, sweep.before(stage)))
+        return self.config.resolve(experiment, method, int(seed), selected=values, trial=name)
+
+    def _final(self, experiment: str, method: Method, seed: int) -> RunSettings:
+        sweep = self.config.sweep_of(experiment, method)
+        outcome = None if sweep is None else self._outcome(sweep, sweep.stages[-1])
+        return self.config.resolve(experiment, method, seed, selected=outcome.values if outcome else None)
+
+    def selections_of(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Sweeps, by ``experiment/method``, whose selections the runs ``names`` take."""
+        used = (self.config.sweep_of(run.experiment, run.method) for run in map(self.runs.__getitem__, names))
+        return tuple(dict.fromkeys(sweep.key for sweep in used if sweep is not None))
 
     @cached_property
     def runs(self) -> dict[str, RunSettings]:
-        """Settings of every run that some table needs, by name, each once."""
+        """Settings of every final run that some table needs, by name, each once."""
         found: dict[str, RunSettings] = {}
-        for table in self.tables.values():
-            for row in table.rows:
+        for table_name, table in self.tables.items():
+            for row in table.rows if not self.config.tables[table_name].sweeps else ():
                 for method, names in row.runs.items():
                     for name, seed in zip(names, self.config.seeds(row.experiment), strict=False):
                         if name not in found:
-                            found[name] = self.config.resolve(row.experiment, method, seed)
+                            found[name] = self._final(row.experiment, method, seed)
         return found
 
     def run(self, name: str) -> RunSettings:
         """Return the settings of a run by name, whether or not a table of this profile needs it.
 
+        A trial's are resolved anew each time: they depend on what the stage before has found meanwhile.
+
         Raises:
             ConfigError: if the name is not that of a possible run.
         """
+        if name.startswith(f"{FOLDER}/"):
+            return self._trial(name)
         if name in self.runs:
             return self.runs[name]
         experiment, _, rest = name.partition("/")
@@ -128,7 +150,7 @@ class Plan:
         if method not in entry.methods or not seed.isdigit():
             methods = " or ".join(entry.methods)
             raise ConfigError(f"no run {name!r}: wanted {experiment}/<{methods}>/seed-<number>")
-        return self.config.resolve(experiment, method, int(seed))
+        return self._final(experiment, method, int(seed))
 
     @cached_property
     def groups(self) -> dict[str, tuple[str, ...]]:
@@ -147,6 +169,16 @@ class Plan:
         return {key: tuple(names) for key, names in jobs.items()}
 
     @cached_property
+    def sweep_groups(self) -> dict[str, tuple[str, ...]]:
+        """The jobs of sweeps: by job name, the sweeps it carries. Where runs have jobs of their own, so have trials."""
+        shared = self.config.profile.grouping == "job"
+        jobs: dict[str, list[str]] = {}
+        for key, sweep in self.sweeps.items():
+            job = self.config.entry(sweep.experiment).job if shared else None
+            jobs.setdefault(f"{FOLDER}-{job or key.replace('/', '-')}", []).append(key)
+        return {job: tuple(keys) for job, keys in jobs.items()}
+
+    @cached_property
     def parts(self) -> dict[str, tuple[str, ...]]:
         """The runs by experiment, experiments of the same ``job`` together."""
         found: dict[str, list[str]] = {}
@@ -160,19 +192,24 @@ class Plan:
 
     def datasets(self, names: Iterable[str] | None = None) -> tuple[str, ...]:
         """Return the datasets that the runs ``names`` (all if none) read from files, in order of first need."""
-        runs = self.runs.values() if names is None else [self.run(name) for name in names]
+        runs = [*self.runs.values(), *self.trials.values()] if names is None else [self.run(name) for name in names]
         found = {task.dataset: None for run in runs for task in run.tasks}
         return tuple(name for name in found if name not in FUNCTIONS)
 
     def may_be_missing(self, dataset: str) -> bool:
         """Whether every run on ``dataset`` may use something else where it cannot be had."""
-        users = [run for run in self.runs.values() if dataset in [task.dataset for task in run.tasks]]
+        users = [
+            run
+            for run in (*self.runs.values(), *self.trials.values())
+            if dataset in [task.dataset for task in run.tasks]
+        ]
         return all(run.data.stand_in for run in users)
 
 
 def describe(plan: Plan, results: Path) -> str:
     """Return the plan as text: by table the number of runs, their steps and, once measured, hours."""
-    cost = Cost.measured(results / "runs", plan.runs.values())
+    everything = plan.runs | plan.trials
+    cost = Cost.known(results, everything.values())
     lines = [f"profile {plan.profile}", f"{'table':<12}{'runs':>8}{'steps':>16}{'hours':>10}"]
 
     def line(label: str, runs: list[RunSettings]) -> str:
@@ -181,10 +218,13 @@ def describe(plan: Plan, results: Path) -> str:
         return f"{label:<12}{len(runs):>8}{sum(map(run_steps, runs)):>16,}  {told:>8}"
 
     for name, table in plan.tables.items():
-        runs = [plan.runs[run] for run in table.runs]
+        runs = [everything[run] for run in table.runs]
         lines.append(line(name, runs) if runs else f"{name:<12}{'not in this profile':>24}")
-    lines.append(line("all, once", list(plan.runs.values())))
-    lines.append(f"jobs: {len(plan.groups)}")
+    if plan.trials:
+        lines.append(line("sweeps", list(plan.trials.values())))
+        lines.append(line("final runs", list(plan.runs.values())))
+    lines.append(line("all, once", list(everything.values())))
+    lines.append(f"jobs: {len(plan.groups) + len(plan.sweep_groups)}")
     return "\n".join(lines)
 
 

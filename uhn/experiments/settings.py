@@ -185,6 +185,8 @@ class RunSettings(Settings):
         compute: device and threads.
         evaluate_every: epochs or steps between two evaluations on the validation split, none if none.
         checkpoint_seconds: time between two progress files.
+        hyperparameters: whose they are: the paper's, selected by the profile's sweeps, or the profile's own; for
+            captions only.
         paper: the paper's budget.
     """
 
@@ -206,6 +208,7 @@ class RunSettings(Settings):
     compute: ComputeSettings = ComputeSettings()
     evaluate_every: Count | None = None
     checkpoint_seconds: Rate = 60.0
+    hyperparameters: Literal["paper", "selected", "profile"] = "paper"
     paper: PaperBudget
 
     @model_validator(mode="after")

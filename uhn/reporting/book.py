@@ -50,6 +50,7 @@ class Book:
         facts: measured values by topic, row and column (see :class:`~uhn.reporting.columns.Fact`).
         older: names of runs that older code made and nobody accepted.
         wanted: tables and figures that the plan has rendered; None if there is no plan.
+        reasons: by sweep ``<experiment>/<method>``, why each of its stages chose what it did, as Markdown.
     """
 
     profile: str
@@ -59,6 +60,7 @@ class Book:
     facts: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     older: frozenset[str] = field(default_factory=frozenset)
     wanted: tuple[str, ...] | None = None
+    reasons: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @cached_property
     def found(self) -> dict[str, list[Run]]:

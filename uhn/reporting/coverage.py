@@ -21,6 +21,7 @@ MEANING = {
     "older code": "made by code that has changed since, and not accepted as it stands",
     "diverged": "at least one seed diverged",
     "incomplete": "some of the planned seeds have no result",
+    "our grid": "the paper's grid is lost; this one lies around its selected value",
     "rendered": "made from the code, needs no run",
     "measured": "needs no run",
     "not measured": "nothing of this profile says",
@@ -85,7 +86,7 @@ def table_lines(spec: TableSpec, book: Book) -> list[Line]:
     if spec.needs == "code":
         return [Line("all", "all", "rendered")]
     if spec.needs == "facts" and spec.name not in worth(book):
-        return [Line("all", "all", "not built")]
+        return [Line("all", "all", "not in this profile")]
     table = build(spec, book)
     lines = []
     for row, cells in zip(spec.rows, table.cells, strict=True):
@@ -93,8 +94,9 @@ def table_lines(spec: TableSpec, book: Book) -> list[Line]:
             if isinstance(column, Measure) and cell.evidence is not None:
                 lines.append(line(row.key, column.key, cell.evidence, book))
             elif isinstance(column, Fact):
-                words = [cell.text if cell.text == column.absent else "measured"]
-                words += [word for word in cell.marks if word in MEANING]
+                words = [word for word in cell.marks if word in MEANING]
+                if cell.text == column.absent or not words:
+                    words.insert(0, cell.text if cell.text == column.absent else "measured")
                 lines.append(Line(row.key, column.key, ", ".join(words)))
     return lines
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from uhn.reporting.book import Book
 from uhn.reporting.catalogue import tables
+from uhn.reporting.columns import Fact, TableSpec
 from uhn.reporting.coverage import status
 from uhn.reporting.reductions import paper_steps
 from uhn.reporting.results import Run
@@ -34,13 +35,20 @@ def explain(book: Book, table: str, row: str, column: str, *, root: Path | None 
     lines = [f"{table} / {row} / {column}: {shown(cell)}"]
     evidence = cell.evidence
     if evidence is None:
-        return "\n".join([*lines, "rests on no run"])
+        key = f"{row}/{_method(declared[table], column)}"
+        return "\n".join([*lines, "rests on no run", *(f"\n{text.rstrip()}" for text in book.reasons.get(key, ()))])
     lines.append(f"status     {status(evidence, book)}")
     lines += [f"reduced    {phrase}" for phrase in evidence.reductions]
     lines += [f"missing    {name}" for name in evidence.missing]
     for run in evidence.runs:
         lines += ["", *_run(run, root)]
     return "\n".join(lines)
+
+
+def _method(spec: TableSpec, column: str) -> str:
+    """The method whose grid or selection a column shows, empty for another column."""
+    topics = (c.topic for c in spec.columns if c.key == column and isinstance(c, Fact))
+    return next((topic.partition("-")[2] for topic in topics), "")
 
 
 def _run(run: Run, root: Path | None) -> list[str]:

@@ -10,14 +10,18 @@ A profile's stages leave them as ``results/<profile>/facts/<topic>.json``, each 
   ``first``, the budget of the first stages (Tables 12-16, 18, 19, 21, 22)
 - ``guardrails``: ``{experiment: {"guardrail": …}, …}`` (Table 20)
 
-:mod:`uhn.reporting.measure` makes the first three. Values of a row whose ``kind`` is not ``real`` are marked with it.
+:mod:`uhn.reporting.measure` makes the first three as files, :mod:`uhn.reporting.searched` the others from the plan and
+the outcomes of its sweeps. Values of a row whose ``kind`` is not ``real`` are marked with it.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from uhn.experiments.config import Config
 
 Facts = dict[str, dict[str, dict[str, Any]]]
 
@@ -36,14 +40,18 @@ def load_facts(results: Path, profile: str) -> Facts:
     return facts
 
 
-def paper_selection(params: Path) -> Facts:
-    """The paper's hyperparameters by method and experiment: the settings of the profile ``paper``, if there is one."""
+def paper_config(params: Path) -> Config | None:
+    """The settings of the profile ``paper``, None if there is no such profile."""
     from uhn.experiments.config import load_config
 
     try:
-        config = load_config(params, "paper")
+        return load_config(params, "paper")
     except ValueError:
-        return {}
+        return None
+
+
+def paper_selection(config: Config) -> Facts:
+    """The paper's hyperparameters by method and experiment: the settings of the profile ``paper``."""
     facts: Facts = {}
     for name, entry in config.experiments.items():
         for method in entry.methods:

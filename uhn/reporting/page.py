@@ -41,20 +41,22 @@ def to_html(book: Book, pictures: Mapping[str, bytes] | None = None) -> str:
         f'<h1 id="top">{escape(title)}</h1>',
         '<p class="small">A number leads to the runs behind it; a run shows its settings, data, code and curve. '
         "Hover over a number for its seeds.</p>",
-        _contents(built, drawn, groups),
+        _contents(built, drawn, groups, bool(book.reasons)),
         *(_table(table) for table in built),
         *(_figure(name, picture) for name, picture in drawn.items()),
         "<h2>Runs</h2>" if groups else "",
         *(group_section(name, evidence, rests.get(name, [])) for name, evidence in groups.items()),
+        _sweeps(book),
         _coverage(book),
         "</body></html>\n",
     ]
     return "".join(parts)
 
 
-def _contents(built: Iterable[Table], drawn: Iterable[str], groups: Iterable[str]) -> str:
+def _contents(built: Iterable[Table], drawn: Iterable[str], groups: Iterable[str], searched: bool) -> str:
     links = [f'<li><a href="#{t.spec.name}">Table {t.spec.number}</a></li>' for t in built]
     links += [f'<li><a href="#{name}">{_titled(name)[0]}</a></li>' for name in drawn]
+    links += ['<li><a href="#sweeps">Sweeps</a></li>'] * searched
     links += ['<li><a href="#coverage">Coverage</a></li>']
     runs = [f'<li><a href="#{anchor(group)}">{escape(group)}</a></li>' for group in groups]
     return f"<nav><ul>{''.join(links)}</ul><details><summary>Runs</summary><ul>{''.join(runs)}</ul></details></nav>"
@@ -76,6 +78,7 @@ def _table(table: Table) -> str:
     notes += [f"<li>{escape(note)}</li>" for note in spec.notes]
     return (
         f'<section id="{spec.name}"><h2>Table {spec.number}. {escape(spec.title)}</h2>'
+        + (f'<p class="small">{escape(table.hyperparameters)}</p>' if table.hyperparameters else "")
         + f'<div class="scroll" tabindex="0"><table class="cards"><thead><tr>{heads}</tr></thead>'
         + f'<tbody>{"".join(body)}</tbody></table></div><ul class="legend">{"".join(notes)}</ul>'
         + (f'<p class="small">{escape(table.reduced[0])}</p><ul class="caption">{caption}</ul>' if caption else "")
@@ -116,6 +119,20 @@ def _cell(cell: Cell) -> str:
     if cell.evidence.reductions:
         hover += ". Reduced: " + "; ".join(cell.evidence.reductions)
     return f'<a href="#{anchor(cell.evidence.source.group)}" title="{escape(hover)}">{escape(cell.text)}</a>{marks}'
+
+
+def _sweeps(book: Book) -> str:
+    """Why each stage of each sweep chose what it did."""
+    if not book.reasons:
+        return ""
+    parts = []
+    for key, texts in book.reasons.items():
+        stages = "".join(f"<pre>{escape(text)}</pre>" for text in texts)
+        parts.append(f'<details id="{anchor("sweeps/" + key)}"><summary>{escape(key)}</summary>{stages}</details>')
+    return (
+        '<section id="sweeps"><h2>Sweeps</h2><p class="small">Pool, ranks, ties and guardrails of every stage. '
+        f"Trials see validation rows only.</p>{''.join(parts)}</section>"
+    )
 
 
 def _coverage(book: Book) -> str:

@@ -10,7 +10,7 @@ from uhn.reporting.results import load_runs
 RUN_FILES = ("metrics.json", "history.csv", "accepted.json")
 """What is kept of a run: text; weights stay in the cache."""
 
-RENDERED = ("facts", "model-sets", "tables", "figures", "coverage.md", "report.html")
+RENDERED = ("facts", "model-sets", "sweeps", "tables", "figures", "coverage.md", "report.html")
 """What is kept of the profile beside its runs."""
 
 PARAMS = "params.yaml"
@@ -31,6 +31,8 @@ def keep(results: Path, profile: str, params: Path, target: Path) -> Path:
         raise ValueError(f"wanted finished runs and rendered tables in {source}, got {len(runs)} runs")
     shutil.rmtree(folder, ignore_errors=True)
     for name in runs:
+        if name.startswith("sweeps/"):
+            continue  # what a sweep's trials came to stands in its stages' files
         for file in RUN_FILES:
             _copy(source / "runs" / name / file, folder / "runs" / name / file)
     for part in RENDERED:

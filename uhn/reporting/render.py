@@ -10,8 +10,9 @@ from uhn.files import write_atomically
 from uhn.reporting import coverage, page
 from uhn.reporting.book import Book
 from uhn.reporting.catalogue import KERNELS, kernel_runs, tables, worth
-from uhn.reporting.facts import load_facts, paper_selection
+from uhn.reporting.facts import load_facts, paper_config, paper_selection
 from uhn.reporting.results import Run, load_runs
+from uhn.reporting.searched import reasons, sweep_facts
 from uhn.reporting.tables import FORMATS, build
 from uhn.reporting.wanted import figures_of, wanted_figures, wanted_tables
 
@@ -39,16 +40,18 @@ def open_book(results: Path, profile: str, params: Path | None = None, *, presen
     from uhn.experiments.config import load_config
     from uhn.experiments.plan import Plan
 
-    plan = Plan(load_config(params, profile))
+    plan = Plan(load_config(params, profile), results / profile)
     known = {f"{name}/{method}" for name, entry in plan.config.experiments.items() for method in entry.methods}
     planned: dict[str, list[str]] = {}
     for name in plan.runs:
         planned.setdefault(name.rpartition("/")[0], []).append(name)
     wanted = (*wanted_tables(plan), *wanted_figures(plan))
-    facts = paper_selection(params) | load_facts(results, profile)
+    full = paper_config(params)
+    facts = (paper_selection(full) if full else {}) | sweep_facts(plan, full.sweeps if full else {})
+    facts |= load_facts(results, profile)
     runs = load_runs(results, profile)
     older = older_runs(plan, runs) if present and plan.config.profile.code_changes == "mark" else frozenset()
-    return Book(profile, runs, planned, frozenset(known), facts, older, wanted)
+    return Book(profile, runs, planned, frozenset(known), facts, older, wanted, reasons(plan, results))
 
 
 def older_runs(plan: Plan, runs: Mapping[str, Run]) -> frozenset[str]:

@@ -36,6 +36,13 @@ LEGEND = {
 }
 """Every mark and what it means, in the order of printing."""
 
+WHOSE = {
+    "paper": "the paper's",
+    "selected": "as this profile's own sweeps selected them",
+    "profile": "the profile's own",
+}
+"""Whose hyperparameters a run has, in words."""
+
 _TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "–": "--"}
 _TEX |= {char: f"\\{char}" for char in "&%$#_{}"} | {"×": r"$\times$", "→": r"$\rightarrow$", "≤": r"$\leq$"}
 
@@ -50,8 +57,25 @@ class Table:
 
     @cached_property
     def caption(self) -> str:
-        """Title, profile and what was reduced."""
-        return " ".join((f"Table {self.spec.number}. {self.spec.title}. Profile {self.profile}.", *self.reduced))
+        """Title, profile, whose hyperparameters, and what was reduced."""
+        title = f"Table {self.spec.number}. {self.spec.title}. Profile {self.profile}."
+        return " ".join(text for text in (title, self.hyperparameters, *self.reduced) if text)
+
+    @cached_property
+    def hyperparameters(self) -> str:
+        """One sentence that says whose hyperparameters the runs have; empty where no run says."""
+        places: dict[str, dict[str, None]] = {}
+        for row, cells in zip(self.spec.rows, self.cells, strict=True):
+            for column, cell in zip(self.spec.columns, cells, strict=True):
+                for run in cell.evidence.runs if cell.evidence is not None else ():
+                    if whose := run.settings.get("hyperparameters"):
+                        places.setdefault(str(whose), {})[f"{row.key} {column.key}"] = None
+        if not places:
+            return ""
+        if len(places) == 1:
+            return f"Hyperparameters: {WHOSE[next(iter(places))]}."
+        told = (f"{words}: {', '.join(places[whose])}" for whose, words in WHOSE.items() if whose in places)
+        return f"Hyperparameters: {'; '.join(told)}."
 
     @cached_property
     def reduced(self) -> tuple[str, ...]:
@@ -106,7 +130,11 @@ def to_markdown(table: Table) -> str:
         return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
 
     columns = table.spec.columns
-    lines = [f"# Table {table.spec.number}. {table.spec.title}", "", f"Profile {table.profile}."]
+    lines = [
+        f"# Table {table.spec.number}. {table.spec.title}",
+        "",
+        f"Profile {table.profile}. {table.hyperparameters}".rstrip(),
+    ]
     if table.reduced:
         lines += ["", table.reduced[0], "", *(f"- {sentence}" for sentence in table.reduced[1:])]
     lines += ["", line([c.head for c in columns]), line(["---:" if c.numeric else "---" for c in columns])]

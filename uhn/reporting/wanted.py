@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from uhn.reporting import paper
 from uhn.reporting.catalogue import EARLY, KERNELS, MODEL, tables
+from uhn.reporting.searched import outcome_files
 from uhn.reporting.tables import FORMATS
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ def wanted_tables(plan: Plan) -> tuple[str, ...]:
     return tuple(
         name
         for name, spec in tables().items()
-        if name in planned or spec.needs == "code" or (spec.needs == "facts" and set(topics) & set(spec.topics))
+        if name in planned
+        or spec.needs == "code"
+        or (spec.needs == "facts" and (name in plan.config.profile.tables or set(topics) & set(spec.topics)))
     )
 
 
@@ -83,7 +86,7 @@ def read_files(plan: Plan, results: Path) -> list[Path]:
     if "figure4" in wanted_figures(plan):
         drawn = {f"{name}/uhn" for name in KERNELS.values()}
         files += [folder / "runs" / name / MODEL for name in plan.runs if name.rpartition("/")[0] in drawn]
-    return [*files, *fact_files(plan, results).values()]
+    return [*files, *outcome_files(plan, results), *fact_files(plan, results).values()]
 
 
 def fact_files(plan: Plan, results: Path) -> dict[str, Path]:

@@ -9,7 +9,7 @@ FACTS = {topic: path.as_posix() for topic, path in fact_files(PLAN, Path("result
 
 def sets_of(names):
     # Files of the model sets that runs train on: the runs sample them anew, and start once they are written down.
-    return sorted({SETS[PLAN.runs[name].model_set] for name in names if PLAN.runs[name].model_set is not None})
+    return sorted({SETS[PLAN.run(name).model_set] for name in names if PLAN.run(name).model_set is not None})
 
 
 if SETS:

@@ -3,20 +3,6 @@
 
 import re
 
-from uhn.experiments.identity import settings_hash, source_digest
-from uhn.experiments.jobs import RESULT_FILES
-
-
-def run_files(name):
-    return [f"{RESULTS}/runs/{name}/{file}" for file in RESULT_FILES]
-
-
-def identities(names):
-    # What must stay the same for a finished run to stand; under `mark`, code may change and the tables say so.
-    marks = PLAN.config.profile.code_changes == "mark"
-    runs = [PLAN.runs[name] for name in names]
-    return [settings_hash(run) if marks else f"{settings_hash(run)}:{source_digest(run)}" for run in runs]
-
 
 rule runs:
     input:
@@ -40,6 +26,7 @@ if PLAN.config.profile.grouping == "run":
         input:
             lambda w: [receipt(d) for d in PLAN.datasets([f"{w.experiment}/{w.method}/seed-{w.seed}"])],
             lambda w: sets_of([f"{w.experiment}/{w.method}/seed-{w.seed}"]),
+            lambda w: selections_of([f"{w.experiment}/{w.method}/seed-{w.seed}"]),
         output:
             run_files("{experiment}/{method}/seed-{seed}"),
         params:
@@ -65,6 +52,7 @@ else:
             input:
                 [receipt(dataset) for dataset in PLAN.datasets(names)],
                 sets_of(names),
+                selections_of(names),
             output:
                 update([file for name in names for file in run_files(name)]),
             params:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from uhn.reporting import paper
 from uhn.reporting.columns import EMPTY, Column, Fact, Label, Row, TableSpec
 from uhn.reporting.declared.single import SINGLE, TASK, task_labels
+from uhn.reporting.searched import NOT_SWEPT
 
-NOT_SWEPT = "not swept in this profile"
 UHN = {"init_lr": "init lr", "init_steps": "init steps", "lr": "train lr"}
 PLAIN = {"lr": "lr"}
 EPOCHS, STEPS = {"budget": "train epochs"}, {"budget": "train steps"}

@@ -1,0 +1,30 @@
+# What the rules have in common: the files of runs and of choices, and what must stay the same for them to stand.
+
+from uhn.experiments.identity import settings_hash, source_digest
+from uhn.experiments.jobs import result_files
+from uhn.experiments.sweeps import STAGE_FILES
+
+
+def run_files(name):
+    return [f"{RESULTS}/runs/{name}/{file}" for file in result_files(name)]
+
+
+def identities(names):
+    # What must stay the same for a finished run to stand; under `mark`, code may change and the tables say so.
+    marks = PLAN.config.profile.code_changes == "mark"
+    runs = [PLAN.run(name) for name in names]
+    return [settings_hash(run) if marks else f"{settings_hash(run)}:{source_digest(run)}" for run in runs]
+
+
+def stage_files(sweep, stage):
+    return [sweep.file(Path(RESULTS), stage, ending).as_posix() for ending in STAGE_FILES]
+
+
+def selection(key):
+    # What a sweep chooses in the end.
+    return PLAN.sweeps[key].file(Path(RESULTS), PLAN.sweeps[key].stages[-1]).as_posix()
+
+
+def selections_of(names):
+    # Sweeps whose choice these runs take.
+    return [selection(key) for key in PLAN.selections_of(names)]

@@ -1,0 +1,111 @@
+# Staged sweeps: a stage starts from what the stage before chose, which it reads inside the job. The number of trials is
+# known from params.yaml, so a dry run shows all of them.
+
+import re
+
+from uhn.experiments.digest import room_digest
+from uhn.experiments.sweeps import FOLDER, STAGE_FILES
+
+SELECTION = room_digest("experiments/selection.py", "experiments/tuning.py")
+
+
+def rules_of_choice(sweeps):
+    # What decides a choice beside the trials' values.
+    return [[list(sweep.entry.guardrails.items()), sweep.entry.top, sorted(s.trials)] for sweep in sweeps for s in sweep.stages]
+
+
+rule sweeps:
+    input:
+        [selection(key) for key in PLAN.sweeps],
+
+
+for part, keys in PLAN.sweep_groups.items():
+
+    rule:
+        name:
+            part.replace("-", "_")
+        localrule: True
+        input:
+            [selection(key) for key in keys],
+
+
+if PLAN.config.profile.grouping == "run":
+
+    def stage_of(w):
+        sweep = PLAN.sweeps[f"{w.experiment}/{w.method}"]
+        return sweep, sweep.stage(w.stage)
+
+    def outcome_before(w):
+        sweep, stage = stage_of(w)
+        before = sweep.before(stage)
+        return [sweep.file(Path(RESULTS), before).as_posix()] if before else []
+
+    def trials_until(w):
+        sweep, stage = stage_of(w)
+        return [file for each in sweep.stages[: stage.number] for name in sweep.run_names(each) for file in run_files(name)]
+
+    def trial_name(w):
+        return f"{FOLDER}/{w.experiment}/{w.method}/{w.stage}/{w.trial}/seed-{w.seed}"
+
+    rule trial:
+        input:
+            outcome_before,
+            lambda w: [receipt(d) for d in PLAN.datasets([trial_name(w)])],
+            lambda w: sets_of([trial_name(w)]),
+        output:
+            run_files(f"{FOLDER}/{{experiment}}/{{method}}/{{stage}}/{{trial}}/seed-{{seed}}"),
+        params:
+            identities=lambda w: identities([trial_name(w)]),
+            name=trial_name,
+        threads: lambda w: PLAN.run(trial_name(w)).compute.threads
+        resources:
+            gpu=int(config.get("gpus", 0)),
+        log:
+            f"{LOGS}/{FOLDER}/{{experiment}}/{{method}}/{{stage}}/{{trial}}/seed-{{seed}}.log",
+        shell:
+            f"python -m uhn run {{params.name}} {OPTIONS} 2>&1 | tee -i {{log}}"
+
+    rule select:
+        input:
+            trials_until,
+            outcome_before,
+        output:
+            [f"{RESULTS}/{FOLDER}/{{experiment}}/{{method}}/{{stage}}.{ending}" for ending in STAGE_FILES],
+        params:
+            choice=lambda w: rules_of_choice([stage_of(w)[0]]),
+            code=SELECTION,
+        log:
+            f"{LOGS}/{FOLDER}/{{experiment}}/{{method}}/{{stage}}.log",
+        shell:
+            f"python -m uhn sweep {{wildcards.experiment}}/{{wildcards.method}} --stage {{wildcards.stage}} --select {OPTIONS} 2>&1 "
+            "| tee -i {log}"
+
+else:
+
+    for job, keys in PLAN.sweep_groups.items():
+        sweeps_here = [PLAN.sweeps[key] for key in keys]
+        trial_names = [name for sweep in sweeps_here for stage in sweep.stages for name in sweep.run_names(stage)]
+
+        rule:
+            name:
+                f"search_{re.sub(r'[^0-9A-Za-z]', '_', job)}"
+            input:
+                [receipt(dataset) for dataset in PLAN.datasets(trial_names)],
+                sets_of(trial_names),
+            output:
+                update([file for name in trial_names for file in run_files(name)]),
+                [file for sweep in sweeps_here for stage in sweep.stages for file in stage_files(sweep, stage)],
+            params:
+                identities=sorted(identities(trial_names)),
+                choice=rules_of_choice(sweeps_here),
+                code=SELECTION,
+                job=job,
+            threads: max(PLAN.run(name).compute.threads for name in trial_names)
+            resources:
+                gpu=int(config.get("gpus", 0)),
+            log:
+                f"{LOGS}/{job}.log",
+            benchmark:
+                f"{LOGS}/{job}.benchmark.tsv"
+            shell:
+                f"python -m uhn sweep --job {{params.job}} {OPTIONS} 2>&1 | tee -i {{log}}"
