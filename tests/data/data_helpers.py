@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import struct
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 
 from uhn.data import fetch
 from uhn.data.entries import Entry
@@ -28,6 +31,49 @@ def idx(array: np.ndarray) -> bytes:
 def pin(path: str, content: bytes) -> File:
     """Pin ``content``."""
     return File(path, hashlib.sha256(content).hexdigest(), len(content))
+
+
+CORA = (1660, 1660, 30, 3)
+"""Nodes, undirected edges, features and classes of the small graph of :func:`cora_files`: a ring."""
+
+TRAIN, TEST = 60, 1000
+"""Its nodes to train and to test on."""
+
+
+def cora_files(
+    *, features: tuple[int, int, float] | None = None, edge: tuple[int, int] | None = None
+) -> tuple[dict[str, bytes], np.ndarray, np.ndarray, dict[int, list[int]]]:
+    """A small graph as the eight published files of Cora, with the features, classes and neighbours they hold.
+
+    ``features`` (node, feature, value) and ``edge`` (source, destination) are put in to break it.
+    """
+    nodes, _, width, classes = CORA
+    rng = np.random.default_rng(0)
+    x = (rng.random((nodes, width)) < 0.2).astype(np.float32)
+    x[:, 0] = 1
+    y = rng.integers(0, classes, nodes)
+    neighbours: dict[int, list[int]] = defaultdict(list)
+    for i in range(nodes):
+        neighbours[i] += [(i + 1) % nodes, (i - 1) % nodes, (i + 1) % nodes]
+    neighbours[5].append(5)
+    if features is not None:
+        x[features[:2]] = features[2]
+    if edge is not None:
+        neighbours[edge[0]].append(edge[1])
+    order = rng.permutation(np.arange(nodes - TEST, nodes))
+    one_hot = np.eye(classes, dtype=np.int32)[y]
+    parts = {
+        "x": sp.csr_matrix(x[:TRAIN]),
+        "allx": sp.csr_matrix(x[: nodes - TEST]),
+        "tx": sp.csr_matrix(x[order]),
+        "y": one_hot[:TRAIN],
+        "ally": one_hot[: nodes - TEST],
+        "ty": one_hot[order],
+        "graph": neighbours,
+    }
+    files = {f"planetoid/ind.cora.{name}": pickle.dumps(part, protocol=2) for name, part in parts.items()}
+    files["planetoid/ind.cora.test.index"] = "".join(f"{i}\n" for i in order).encode()
+    return files, x, y, neighbours
 
 
 def fetch_only(root: str, entry: Entry) -> None:

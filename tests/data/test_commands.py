@@ -36,7 +36,10 @@ def test_fetch_verify_list(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_cannot_be_had(known: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UHN_DATA_MIRROR", str(known / "elsewhere"))
     assert main(["data", "fetch"]) == 1
-    assert str(known / "elsewhere") in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert (
+        str(known / "elsewhere") in said and said.startswith("dataset 'mnist': mnist/") and said.count("'mnist'") == 1
+    )
     assert main(["data", "fetch", "--allow-missing"]) == 0
     assert "could not be had" in capsys.readouterr().err
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 import torch
-from data_helpers import MIRROR, pin
+from data_helpers import CORA, MIRROR, TEST, TRAIN, cora_files, pin
 
 from uhn.data import citation
 from uhn.data.citation import CITATIONS, Citation, load_citation
@@ -24,49 +21,23 @@ from uhn.data.standin import generate_graph
 from uhn.tasks import IGNORED, load_task
 from uhn.tasks.graph import graph_batches, graph_fingerprint
 
-NODES, TRAIN, TEST, FEATURES, CLASSES = 1660, 60, 1000, 30, 3
-
-
-def planetoid_files() -> tuple[dict[str, bytes], np.ndarray, np.ndarray, dict[int, list[int]]]:
-    """A small graph as the eight published files of Cora, with the features, classes and neighbours they hold."""
-    rng = np.random.default_rng(0)
-    x = (rng.random((NODES, FEATURES)) < 0.2).astype(np.float32)
-    x[:, 0] = 1
-    y = rng.integers(0, CLASSES, NODES)
-    neighbours: dict[int, list[int]] = defaultdict(list)
-    for i in range(NODES):
-        neighbours[i] += [(i + 1) % NODES, (i - 1) % NODES, (i + 1) % NODES]
-    neighbours[5].append(5)
-    order = rng.permutation(np.arange(NODES - TEST, NODES))
-    one_hot = np.eye(CLASSES, dtype=np.int32)[y]
-    parts = {
-        "x": sp.csr_matrix(x[:TRAIN]),
-        "allx": sp.csr_matrix(x[: NODES - TEST]),
-        "tx": sp.csr_matrix(x[order]),
-        "y": one_hot[:TRAIN],
-        "ally": one_hot[: NODES - TEST],
-        "ty": one_hot[order],
-        "graph": neighbours,
-    }
-    files = {f"planetoid/ind.cora.{name}": pickle.dumps(part, protocol=2) for name, part in parts.items()}
-    files["planetoid/ind.cora.test.index"] = "".join(f"{i}\n" for i in order).encode()
-    return files, x, y, neighbours
+NODES, _, FEATURES, CLASSES = CORA
 
 
 @pytest.fixture
 def tiny_cora(tmp_path: Path, register: Callable[[Entry], Entry], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder with the small graph, registered as ``cora``."""
-    files, *_ = planetoid_files()
+    files, *_ = cora_files()
     (tmp_path / "planetoid").mkdir()
     for path, content in files.items():
         (tmp_path / path).write_bytes(content)
     register(Entry("cora", "", tuple(pin(path, content) for path, content in files.items()), (), "", ""))
-    monkeypatch.setitem(citation.CITATIONS, "cora", Citation("Cora", NODES, NODES, FEATURES, CLASSES, 1.0))
+    monkeypatch.setitem(citation.CITATIONS, "cora", Citation("Cora", *CORA, 1.0))
     return tmp_path
 
 
 def test_published_files_become_a_task(tiny_cora: Path) -> None:
-    _, x, y, _ = planetoid_files()
+    _, x, y, _ = cora_files()
     task = load_task("cora", root=tiny_cora, seed=0, validate=True)
     batch = task.train_batch(0, 0)
     inputs = batch.inputs

@@ -21,83 +21,17 @@ import torch
 
 torch.set_num_threads(1)
 
-import uhn.experiments.build as building  # noqa: E402
+import durability_scenarios as scenarios_of  # noqa: E402
+
 import uhn.experiments.execute as execution  # noqa: E402
-import uhn.tasks.load as loading  # noqa: E402
 import uhn.training.evaluate as evaluation  # noqa: E402
 from uhn.experiments.jobs import run_all  # noqa: E402
 from uhn.experiments.settings import RunSettings  # noqa: E402
-from uhn.models import zoo  # noqa: E402
-from uhn.models.feedforward import mlp  # noqa: E402
 from uhn.training.loop import Loop  # noqa: E402
 
-building.zoo = lambda name: mlp((784, 12, 10)) if name == "mlp-mnist" else zoo(name)
-loading._obtained = lambda *args: False  # generated images, whatever data there are on this machine
-loading.load_builtin_mnist = lambda: None
-
-INIT, EPOCHS = 5, 9
+scenarios_of.prepare()
 VOLATILE = ("wall_time_s", "resumed", "finished_at")
 """What may differ between a run and its repetition."""
-
-TO_THE_END: tuple[tuple[str, int], ...] = (
-    # initialisation
-    ("replace", 1),
-    ("step", 1),
-    ("write", 2),
-    ("fsync", 3),
-    ("replace", 3),
-    ("renamed", 3),
-    ("load", 1),
-    ("step", 3),
-    # training
-    ("step", 1),
-    ("replace", 2),
-    ("renamed", 2),
-    ("step", 2),
-    ("write", 3),
-    ("fsync", 5),
-    ("step", 2),
-    # validation at the end of an epoch: before it, and in its midst
-    ("evaluate", 1),
-    ("forward", 1),
-    ("renamed", 5),
-    # all steps done: the last evaluation, then each file of the results
-    ("evaluate", 1),
-    ("write", 2),
-    ("replace", 2),
-    ("renamed", 2),
-    ("replace", 3),
-    ("renamed", 3),
-    ("replace", 4),
-    ("unlink", 1),
-)
-SHORT: tuple[tuple[str, int], ...] = (("step", 3), ("replace", 4), ("write", 4), ("evaluate", 1), ("forward", 1))
-SHORT += (("replace", 3),)
-"""Moments at which the n-th occurrence of an event kills; each child goes on where the one before it was killed."""
-
-EVERY: dict[str, Any] = {"seed": 3, "checkpoint_seconds": 1e-9, "compute": {"device": "cpu", "threads": 1}}
-GENERATOR = {"hidden": 8, "blocks": 1, "index_frequencies": 8}
-MODELS = {"mnist": "mlp-mnist", "cifar10": "cnn20-cifar10", "kv": "kan-g5-kv"}
-PAPER = {"init_steps": 0, "train_steps_or_epochs": 1, "unit": "steps", "train_steps": 1, "batch_size": 1}
-
-
-def settings(method: str, dataset: str, **other: Any) -> RunSettings:
-    """A run of a few steps: three mini-batches an epoch on images, full batches on a function."""
-    images = dataset != "kv"
-    data: dict[str, Any] = {
-        "name": f"{dataset}/{method}/seed-3",
-        "experiment": dataset,
-        "method": method,
-        "tasks": [{"dataset": dataset, "model": MODELS[dataset]}],
-        "train": {"lr": 0.01, "warmup": 1, "batch_size": 16, "epochs": EPOCHS // 3 if images else EPOCHS},
-        "paper": PAPER | {"generator": None, "seeds": 1},
-    }
-    if images:
-        data |= {"data": {"train_rows": 40, "test_rows": 20, "stand_in": True}}
-        data |= {"validate_split": True, "evaluate_every": 1}
-    if method == "uhn":
-        data |= {"generator": GENERATOR, "init": {"steps": INIT, "lr": 0.001}}
-    return RunSettings.model_validate(EVERY | data | other)
 
 
 def run(run_settings: RunSettings, folder: Path) -> dict[str, Any]:
@@ -164,15 +98,26 @@ class Half:
         self.file.write(data[len(data) // 2 :])
 
 
+KILLED = "killed:"
+"""Begins the line of the log that says in which phase which event was the last."""
+
+
 def arm(event: str, number: int) -> None:
-    """Kill this process at the ``number``-th ``event``."""
-    count = 0
+    """Kill this process at the ``number``-th ``event``; the log says in which phase that was."""
+    count, phase = 0, ["nothing"]
+    enter = Loop._enter
+
+    def remember(loop: Loop) -> None:
+        phase[:] = [p.kind + (f"-H{p.level}" if p.level else "") for p in loop.phases[loop.phase :]] or ["end"]
+        enter(loop)
+
+    Loop._enter = remember  # type: ignore[method-assign]
 
     def tick() -> None:
         nonlocal count
         count += 1
         if count == number:
-            sys.stdout.flush()
+            print(KILLED, phase[0], event, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
 
     def around(owner: Any, name: str, *, after: bool = False) -> None:
@@ -209,18 +154,8 @@ def arm(event: str, number: int) -> None:
 def kills(folder: Path) -> dict[str, Any]:
     """Each scenario uninterrupted, then killed again and again and resumed to its end."""
     found = {}
-    for method, dataset, plan in (
-        ("direct", "mnist", TO_THE_END),
-        ("uhn", "mnist", TO_THE_END),
-        ("direct", "kv", SHORT),
-        ("uhn", "kv", SHORT),
-        ("ha", "cifar10", SHORT),
-        ("chunked", "kv", SHORT),
-    ):
-        if method != "uhn":  # nothing to initialise: those moments would come during training, past its end
-            plan = plan[:6] + plan[8:]
-        chosen = settings(method, dataset, **({} if method == "uhn" else {"train": long_training(dataset)}))
-        whole, killed = folder / f"{method}-{dataset}-whole", folder / f"{method}-{dataset}-killed"
+    for name, (chosen, plan) in scenarios_of.scenarios().items():
+        whole, killed = folder / f"{name}-whole", folder / f"{name}-killed"
         run(chosen, whole)
         killed.mkdir()
         ends = []
@@ -235,25 +170,20 @@ def kills(folder: Path) -> dict[str, Any]:
         metrics = run(chosen, killed)
         log = (killed / "log").read_text()
         (killed / "log").unlink()
-        found[f"{method}-{dataset}"] = {
+        found[name] = {
             "ends": ends,
             "whole": outcome(whole, chosen.name),
             "killed": outcome(killed, chosen.name),
             "resumed": metrics["resumed"],
+            "moments": [line.split()[1:] for line in log.splitlines() if line.startswith(KILLED)],
             "log": log,
         }
     return found
 
 
-def long_training(dataset: str) -> dict[str, Any]:
-    """As many steps as a run with an initialisation phase has in all."""
-    steps = INIT + EPOCHS
-    return {"lr": 0.01, "warmup": 1, "batch_size": 16} | ({"epochs": steps} if dataset == "kv" else {"steps": steps})
-
-
 def together(folder: Path) -> dict[str, Any]:
     """Two runs one after the other in one process, and each in a process of its own."""
-    chosen = [settings(method, dataset) for dataset in ("kv", "mnist") for method in ("uhn", "direct")]
+    chosen = [scenarios_of.settings(method, dataset) for dataset in ("kv", "mnist") for method in ("uhn", "direct")]
 
     def several(runs: list[RunSettings], where: Path) -> None:
         run_all(runs, lambda one: run(one, where), results=where / "results" / "runs", work=where / "work")

@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 
 DRIVER = Path(__file__).parent / "durability_driver.py"
-SCENARIOS = ("direct-mnist", "uhn-mnist", "direct-kv", "uhn-kv", "ha-cifar10", "chunked-kv")
+SEVERAL = ("set", "tasks", "chain")
+"""One generator for several models, for several tasks, and for a generator that generates the model (K = 1)."""
+
+SCENARIOS = ("direct-mnist", "uhn-mnist", "direct-kv", "uhn-kv", "ha-cifar10", "chunked-kv", *SEVERAL)
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +64,23 @@ def test_a_killed_run_ends_in_the_same_bits(scenario: str, killed: Any) -> None:
     whole, resumed = killed[scenario]["whole"], killed[scenario]["killed"]
     assert resumed["history"] == whole["history"] and len(whole["history"]) > 5
     assert resumed["metrics"] == whole["metrics"]
-    score = whole["metrics"]["value" if scenario.endswith("kv") else "validation"]
-    assert isinstance(score, float) and whole["metrics"]["status"] == "finished"
+    metrics = whole["metrics"]
+    scores = [value["value"] for value in metrics.get("values", {}).values()]
+    scores = scores or [metrics["validation" if scenario == "uhn-mnist" else "value"]]
+    assert all(isinstance(score, float) for score in scores) and metrics["status"] == "finished"
+    assert len(scores) == {"set": 4, "tasks": 3}.get(scenario, 1)
     assert resumed["model"] == whole["model"]
     assert killed[scenario]["resumed"] >= 3
+
+
+@pytest.mark.parametrize("scenario", SEVERAL)
+def test_kills_strike_every_part_of_a_run(scenario: str, killed: Any) -> None:
+    """Between temp file and rename is ``replace``; in the midst of writing the temp file is ``write``."""
+    struck = {(phase, event) for phase, event in killed[scenario]["moments"]}
+    wanted = {("init", "step"), ("init", "replace"), ("train", "step"), ("train", "replace"), ("train", "write")}
+    wanted |= {("train", "evaluate"), ("end", "forward"), ("end", "replace"), ("end", "renamed")}
+    assert wanted - struck == set()
+    assert ("init-H1", "step") in struck or scenario != "chain"
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

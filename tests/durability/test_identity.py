@@ -177,6 +177,7 @@ SAME: dict[str, Any] = {
     "experiment": "b",
     "checkpoint_seconds": 1.0,
     "evaluate_every": 3,
+    "hyperparameters": "profile",
     "paper": PAPER | {"generator": None, "seeds": 9},
 }
 

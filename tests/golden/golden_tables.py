@@ -214,17 +214,22 @@ def in_golden_form(ours: str, fields: list[str], architecture: tuple[int, ...]) 
                 raise AssertionError(f"unknown architecture field {field!r}")
         return form
     *feedforward, heads, size = architecture
-    form = []
-    for field in fields:
-        words = field.lower()
-        if "head" in words:
-            form.append(heads)
-        elif re.search(r"feed|linear|depth", words):
-            form.append(list(feedforward))
-        elif re.search(r"width|size|dimension|embedding", words):
-            form.append(size)
-        elif "encoder" in words:
-            form.append(len(feedforward))
-        else:
-            raise AssertionError(f"unknown architecture field {field!r}")
-    return form
+    known: dict[str, Any] = {"size": size, "heads": heads, "depths": list(feedforward), "encoders": len(feedforward)}
+    return [
+        (feedforward + [0] * 4)[int(match[1]) - 1]
+        if (match := re.search(r"encoder (\d)", field.lower()))
+        else known[transformer_field(field)]
+        for field in fields
+    ]
+
+
+def transformer_field(field: str) -> str:
+    """What a field of a Transformer is about: the first of these words in it; encoders only if there is no other."""
+    meanings = {r"head": "heads", r"feed|linear|depth": "depths", r"width|size|dimension|embedding|\bd\b": "size"}
+    found = [
+        (match.start(), meaning) for word, meaning in meanings.items() if (match := re.search(word, field.lower()))
+    ]
+    if found:
+        return min(found)[1]
+    assert "encoder" in field.lower(), f"unknown architecture field {field!r}"
+    return "encoders"

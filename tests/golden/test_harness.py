@@ -82,12 +82,24 @@ def test_a_wrong_value_fails_with_its_place() -> None:
 
 def test_names_that_were_never_seen() -> None:
     for name, wanted in {
+        "mlp-mnist": 118_282,
+        "cnn8-mnist": 74_762,
         "cnn20": 269_034,
+        "cnn32": 463_018,
         "cnn44": 657_002,
+        "cnn56": 850_986,
+        "gcn-cora": 92_231,
+        "gcn-citeseer": 237_446,
+        "gcn-pubmed": 32_259,
+        "gat-cora": 92_373,
         "gat-citeseer": 237_586,
+        "gat-pubmed": 33_779,
+        "transformer2-agnews": 378_372,
+        "transformer1-imdb": 377_858,
+        "kan-g5": 254,
         "kan-g10": 364,
         "kan-ellipj": 407,
-        "transformer2-agnews": 378_372,
+        "uhn-generated": 181_121,
     }.items():
         assert spec_named(name).num_params == wanted
     with pytest.raises(AssertionError, match="rnn"):

@@ -86,6 +86,20 @@ def test_a_cell_is_two_clicks_from_settings_data_code_and_curve(results: Path) -
     assert 'href="#table01"' in section
 
 
+def test_a_table_comes_before_the_list_of_what_was_reduced(tmp_path: Path) -> None:
+    leave(tmp_path, metrics(full=False))
+    section = page.to_html(book(tmp_path)).partition('<section id="table01">')[2].partition("</section>")[0]
+    assert 0 < section.index("</table>") < section.index("Reduced relative to the paper")
+    assert section.count('<ul class="caption">') == 1
+
+
+def test_short_names_are_not_broken_at_their_hyphens(results: Path) -> None:
+    text = page.to_html(book(results))
+    assert re.search(r'<td class="short"[^>]*><div>CNN-20</div>', text)
+    assert '<td class="short"' not in text.partition('<section id="coverage">')[2]
+    assert re.search(r"\.short \{[^}]*white-space: nowrap", STYLE)
+
+
 def test_what_runs_say_is_escaped(tmp_path: Path) -> None:
     record = metrics(seed=1)
     evil = '<script>alert("x")</script>&'

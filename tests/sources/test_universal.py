@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import copy
+import json
+import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -10,6 +14,7 @@ import pytest
 import torch
 from source_cases import LEVEL, SPECS, ranges, stir, uhn
 
+import uhn as uhn_package
 from uhn.descriptors.ranges import Ranges
 from uhn.files import write_atomically
 from uhn.models import ModelSpec, zoo
@@ -20,6 +25,7 @@ from uhn.sources import Direct, UniversalHypernetwork
 from uhn.sources.chain import Chain
 from uhn.sources.files import build_source, load_source, save_source
 from uhn.sources.universal import expected_counts
+from uhn.training.matching import matching_loss
 from uhn.vocabulary import DatasetType, TaskType
 
 PAPER = (
@@ -218,6 +224,43 @@ def test_save_and_load_of_the_class(tmp_path: Path) -> None:
     save_source(Direct(spec), tmp_path / "b")
     with pytest.raises(ValueError, match="holds a 'direct' source, wanted 'uhn'"):
         UniversalHypernetwork.load(tmp_path / "b")
+
+
+def test_a_spec_that_no_step_saw_gets_the_same_weights_after_save_and_load(tmp_path: Path) -> None:
+    """In another process too: nothing but the file, and the spec's own JSON, may matter."""
+    corners = [cnn((1, 1, depth, 1), (4, 4, width, 8), classes=3) for depth, width in ((1, 4), (3, 12))]
+    unseen = cnn((1, 1, 2, 1), (4, 4, 8, 8), classes=3)
+    source = UniversalHypernetwork.for_specs(corners, hidden=8, frequencies=8, structure_frequencies=4)
+    untrained = source(unseen).detach()
+    optimiser = torch.optim.Adam(source.parameters(), lr=0.01)
+    for step in range(4):
+        optimiser.zero_grad()
+        matching_loss(source(corners[step % 2]), corners[step % 2]).backward()
+        optimiser.step()
+    wanted = source(unseen).detach()
+    assert not torch.allclose(wanted, untrained)
+    source.save(tmp_path / "generator.safetensors")
+    assert torch.equal(UniversalHypernetwork.load(tmp_path / "generator.safetensors")(unseen), wanted)
+    (tmp_path / "spec.json").write_text(json.dumps(unseen.to_json()))
+    code = (
+        "import json, sys, torch, uhn; torch.set_num_threads(1)\n"
+        "spec = uhn.ModelSpec.from_json(json.load(open('spec.json')))\n"
+        "flat = uhn.UniversalHypernetwork.load('generator.safetensors')(spec)\n"
+        "sys.stdout.write(flat.detach().numpy().tobytes().hex())"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(uhn_package.__file__).parents[1])}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == wanted.numpy().tobytes().hex()
+
+
+def test_the_order_of_specs_changes_nothing() -> None:
+    specs = [SPECS["mlp"], SPECS["cnn"], SPECS["kan"]]
+    settings = {"hidden": 8, "frequencies": 8, "structure_frequencies": 4}
+    one, two = (UniversalHypernetwork.for_specs(order, **settings) for order in (specs, specs[::-1]))
+    assert one.ranges == two.ranges
+    for spec in specs:
+        assert torch.equal(one(spec), two(spec))
 
 
 def test_bad_files_are_refused(tmp_path: Path) -> None:

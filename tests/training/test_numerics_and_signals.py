@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import struct
+import termios
 import threading
 from collections.abc import Iterator
 
@@ -129,3 +132,26 @@ def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], monk
     assert 4 <= len(lines) <= 6 and lines[-1] == "a/uhn/seed-1: accuracy 0.9"
     assert "train step 10/100 loss 2 lr 1.00e-02" in lines[0] and "2 steps/s, 0:45 left" in lines[0]
     assert any("step 50/100" in line and "validation 0.5" in line for line in lines)
+
+
+@pytest.mark.parametrize(("columns", "drawn"), [(120, True), (80, False), (0, True)])
+def test_a_terminal_gets_a_bar_with_the_numbers_first(
+    columns: int, drawn: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a real pseudo-terminal, also on one that does not know its width."""
+    outer, inner = os.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0))
+    with os.fdopen(inner, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr("sys.stderr", terminal)
+        display = Display("kan-kv/uhn/seed-21962", 100)
+        display.bar.mininterval = 0  # type: ignore[union-attr]
+        display.show(Report(0, "train", 50, 100, 1, 0.01, 2.0), 50, "validation 0.5")
+        display.close("accuracy 0.9")
+        seen = os.read(outer, 1 << 16).decode()
+        monkeypatch.undo()
+    os.close(outer)
+    last = seen.replace("\r", "\n").strip().splitlines()[-1]
+    assert last.startswith("kan-kv/uhn/seed-21962: 50/100, ") and " left, train loss 2 validation 0.5" in last
+    assert ("█" in last and "steps/s" in last) == drawn
+    assert len(last) <= (columns or 100)
+    assert capsys.readouterr().out == "kan-kv/uhn/seed-21962: accuracy 0.9\n"

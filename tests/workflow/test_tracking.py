@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -67,6 +71,25 @@ def test_the_summary_counts_seeds_and_diverged_ones(repository: Path, tmp_path: 
     assert summary(plan, tmp_path) == {"mnist-mlp": {"direct": both, "uhn": both}}
 
 
+def test_the_summary_shows_each_task_and_seen_and_unseen_models(repository: Path, tmp_path: Path) -> None:
+    plan = _plan(repository, "quick")
+    parts = {
+        "multi-task": {"mnist": (0.9, None), "kv": (0.1, None)},
+        "cnn-mixed-width": {"seen-000": (0.2, True), "seen-001": (0.4, True), "unseen-000": (0.1, False)},
+    }
+    for name, values in parts.items():
+        (run,) = (run for run in plan.runs.values() if run.experiment == name)
+        folder = tmp_path / "runs" / run.name
+        folder.mkdir(parents=True)
+        mean = None if name == "multi-task" else 0.7 / 3
+        content = {key: {"value": value, "seen": seen} for key, (value, seen) in values.items()}
+        (folder / "metrics.json").write_text(json.dumps({"status": "finished", "value": mean, "values": content}))
+    found = summary(plan, tmp_path)
+    assert found["multi-task"]["uhn"] == {"seeds": 1, "diverged": 0, "tasks": {"mnist": 0.9, "kv": 0.1}}
+    family = found["cnn-mixed-width"]["uhn"]
+    assert family == {"seeds": 1, "diverged": 0, "value": 0.7 / 3, "seen": pytest.approx(0.3), "unseen": 0.1}
+
+
 def test_restore_says_what_is_missing(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,3 +101,57 @@ def test_restore_says_what_is_missing(
     assert main(arguments) == 2
     assert "wanted dvc.lock (committed after `dvc repro`), got none" in capsys.readouterr().err
     monkeypatch.undo()
+
+
+@pytest.mark.workflow
+def test_restore_gets_the_data_that_the_pipeline_of_another_profile_rests_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], repository: Path
+) -> None:
+    """The data's stages stand in dvc.yaml; a pipeline in its own folder has them as dependencies only."""
+    author, store, clone = (tmp_path / name for name in ("author", "store", "clone"))
+    author.mkdir()
+    monkeypatch.chdir(author)
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+
+    def call(*words: str, into: Path = author) -> None:
+        subprocess.run(words, cwd=into, check=True, capture_output=True)
+
+    call("git", "init", "-q")
+    call(sys.executable, "-m", "dvc", "init", "-q")
+    call(sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "store", str(store))
+    (author / "pipelines/smoke").mkdir(parents=True)
+    (author / ".gitignore").write_text("/data/\n/results/\n")
+    stages = {
+        "dvc.yaml": {"data": {"cmd": "mkdir data && echo good > data/receipt", "outs": ["data/receipt"]}},
+        "pipelines/smoke/dvc.yaml": {
+            "runs": {
+                "wdir": "../..",
+                "cmd": "mkdir results && cp data/receipt results/run",
+                "deps": ["data/receipt"],
+                "outs": ["results/run"],
+            }
+        },
+    }
+    for path, content in stages.items():
+        (author / path).write_text(yaml.safe_dump({"stages": content}))
+    call(sys.executable, "-m", "dvc", "repro", "-q", "pipelines/smoke/dvc.yaml")
+    call(sys.executable, "-m", "dvc", "push", "-q")
+    call("git", "add", "-A")
+    call("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "results")
+    call("git", "clone", "-q", str(author), str(clone), into=tmp_path)
+
+    monkeypatch.chdir(clone)
+    real = subprocess.run
+
+    def without_snakemake(command: list[str], **rest: Any) -> Any:  # there is no Snakefile to bless here
+        return real([sys.executable, "-c", "pass"] if "snakemake" in command else command, **rest)
+
+    monkeypatch.setattr("uhn.experiments.tracking.subprocess.run", without_snakemake)
+    arguments = ["restore", "--profile", "smoke", "--params", str(repository / "params.yaml")]
+    assert main(arguments) == 0, capfd.readouterr()
+    assert (clone / "data/receipt").read_text() == (clone / "results/run").read_text() == "good\n"
+    (clone / "results/run").unlink()
+    (clone / "results/run").write_text("other\n")
+    assert main([*arguments, "--no-pull"]) == 1
+    assert "dvc status failed with exit code 1; nothing was marked" in capfd.readouterr().err

@@ -52,7 +52,8 @@ def run_fetch(args: argparse.Namespace) -> int:
             print(f"{name}: ok")
         except (DataError, ValueError) as error:
             failed = True
-            print(f"{name}: {error}", file=sys.stderr)
+            said = str(error)
+            print(said if said.startswith(f"dataset {name!r}") else f"{name}: {said}", file=sys.stderr)
     return int(failed and not args.allow_missing)
 
 

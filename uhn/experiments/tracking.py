@@ -6,6 +6,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -56,24 +57,48 @@ def write_dvc(args: argparse.Namespace) -> int:
 
 
 def summary(plan: Plan, results: Path) -> dict[str, Any]:
-    """Return experiment → method → value (mean over the finished seeds), std (n - 1), seeds and diverged seeds."""
-    values: dict[tuple[str, str], list[float | None]] = {}
+    """Return experiment → method → value (mean over the finished seeds), std (n - 1), seeds and diverged seeds.
+
+    A run of several tasks has no value of its own: ``tasks`` holds one a task. A model set's also has ``seen`` and
+    ``unseen``.
+    """
+    finished: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    diverged: dict[tuple[str, str], int] = {}
     for run in plan.runs.values():
         path = results / "runs" / run.name / "metrics.json"
         if path.is_file():
             metrics = json.loads(path.read_text(encoding="utf-8"))
-            value = metrics["value"] if metrics["status"] == "finished" else None
-            values.setdefault((run.experiment, run.method), []).append(value)
+            key = (run.experiment, run.method)
+            finished.setdefault(key, [])
+            diverged.setdefault(key, 0)
+            if metrics["status"] == "finished":
+                finished[key].append(metrics)
+            else:
+                diverged[key] += 1
     found: dict[str, Any] = {}
-    for (experiment, method), seeds in values.items():
-        good = [value for value in seeds if value is not None]
-        entry: dict[str, Any] = {"seeds": len(good), "diverged": len(seeds) - len(good)}
-        if good:
-            entry["value"] = fmean(good)
-        if len(good) > 1:
-            entry["std"] = stdev(good)
-        found.setdefault(experiment, {})[method] = entry
+    for (experiment, method), seeds in finished.items():
+        entry: dict[str, Any] = {"seeds": len(seeds), "diverged": diverged[experiment, method]}
+        values = [metrics["value"] for metrics in seeds if metrics["value"] is not None]
+        if values:
+            entry["value"] = fmean(values)
+        if len(values) > 1:
+            entry["std"] = stdev(values)
+        found.setdefault(experiment, {})[method] = entry | _parts([metrics.get("values", {}) for metrics in seeds])
     return found
+
+
+def _parts(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Means of each task of a run of several, or of the seen and the unseen members of a model set, over seeds."""
+    tasks: dict[str, list[float]] = {}
+    splits: dict[str, list[float]] = {}
+    for values in seeds:
+        for name, value in values.items():
+            if value["seen"] is None:
+                tasks.setdefault(name, []).append(value["value"])
+            else:
+                splits.setdefault("seen" if value["seen"] else "unseen", []).append(value["value"])
+    found: dict[str, Any] = {split: fmean(scores) for split, scores in splits.items()}
+    return found | ({"tasks": {name: fmean(scores) for name, scores in tasks.items()}} if tasks else {})
 
 
 def write_metrics(args: argparse.Namespace) -> int:
@@ -97,7 +122,8 @@ def restore_results(args: argparse.Namespace) -> int:
     if not pipeline.with_name("dvc.lock").is_file():
         raise ConfigError(f"wanted {pipeline.with_name('dvc.lock')} (committed after `dvc repro`), got none")
     dvc = [sys.executable, "-m", "dvc"]
-    steps = [] if args.no_pull else [("dvc pull", [*dvc, "pull", str(pipeline)])]
+    # the data's stages stand in the quick profile's pipeline: another profile's need them as dependencies
+    steps = [] if args.no_pull else [("dvc pull", [*dvc, "pull", "--with-deps", str(pipeline)])]
     steps.append(("dvc status", [*dvc, "status", "-q", str(pipeline)]))
     touch = ["tables", "--cores", "1", "--touch", "--forceall", "--config", f"profile={plan.profile}"]
     steps.append(("snakemake --touch", [sys.executable, "-m", "snakemake", *touch]))

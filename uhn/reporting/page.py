@@ -68,7 +68,7 @@ def _table(table: Table) -> str:
     body = []
     for row, cells in zip(spec.rows, table.cells, strict=True):
         line = [
-            f'<td{_side(column.numeric)} id="{spec.name}-{escape(row.key)}-{column.key}" '
+            f'<td{_side(column.numeric, cell.text)} id="{spec.name}-{escape(row.key)}-{column.key}" '
             f'data-head="{escape(column.head)}"><div>{_cell(cell)}</div></td>'
             for column, cell in zip(spec.columns, cells, strict=True)
         ]
@@ -79,9 +79,10 @@ def _table(table: Table) -> str:
     return (
         f'<section id="{spec.name}"><h2>Table {spec.number}. {escape(spec.title)}</h2>'
         + (f'<p class="small">{escape(table.hyperparameters)}</p>' if table.hyperparameters else "")
-        + (f'<p class="small">{escape(table.reduced[0])}</p><ul class="caption">{caption}</ul>' if caption else "")
         + f'<div class="scroll" tabindex="0"><table class="cards"><thead><tr>{heads}</tr></thead>'
-        + f'<tbody>{"".join(body)}</tbody></table></div><ul class="legend">{"".join(notes)}</ul></section>'
+        + f'<tbody>{"".join(body)}</tbody></table></div><ul class="legend">{"".join(notes)}</ul>'
+        + (f'<p class="small">{escape(table.reduced[0])}</p><ul class="caption">{caption}</ul>' if caption else "")
+        + "</section>"
     )
 
 
@@ -99,8 +100,14 @@ def _figure(name: str, picture: bytes) -> str:
     return f'<section id="{name}"><h2>{title}</h2><img alt="{title}" src="{source}"></section>'
 
 
-def _side(numeric: bool) -> str:
-    return ' class="number"' if numeric else ""
+SHORT = 16
+"""Letters of a name that is not broken at its hyphens."""
+
+
+def _side(numeric: bool, text: str = "") -> str:
+    if numeric:
+        return ' class="number"'
+    return ' class="short"' if 0 < len(text) <= SHORT else ""
 
 
 def _cell(cell: Cell) -> str:

@@ -15,8 +15,8 @@ img { max-width: 100%; height: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .4rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid #e6e6e6; }
 thead th { border-bottom: 1px solid var(--ink); vertical-align: bottom; } th { font-weight: 600; }
-.number { text-align: right; white-space: nowrap; } thead .number { white-space: normal; min-width: 6rem; }
-.marks { display: block; color: var(--note); font-size: .8rem; white-space: normal; text-wrap: balance; }
+.short { white-space: nowrap; } .number { text-align: right; text-wrap: balance; } thead .number { min-width: 6rem; }
+.marks { display: block; color: var(--note); font-size: .8rem; }
 .absent { color: var(--soft); } .small, figcaption, .legend, .caption { font-size: .85rem; color: var(--soft); }
 .legend, .caption { padding-left: 1.2rem; } section { scroll-margin-top: 1rem; }
 .curves { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0; flex: 1 1 18rem; max-width: 30rem; }
@@ -40,6 +40,7 @@ pre { overflow-x: auto; padding: .7rem; background: #f5f5f5; font-size: .8rem;
     padding: .1rem 0; border: 0; text-align: left; }
   .cards td::before { content: attr(data-head); color: var(--soft); white-space: normal; } }
 @media print { nav, .top { display: none; } body { max-width: none; font-size: 9pt; } .scroll { overflow: visible; }
-  table { font-size: 7pt; } th, td { padding: .15rem .3rem; } a { color: inherit; text-decoration: none; }
+  table { font-size: 7pt; } .marks { font-size: 6pt; } .small, figcaption, .legend, .caption, dl { font-size: 8pt; }
+  pre { columns: 3; font-size: 6pt; } th, td { padding: .15rem .3rem; } a { color: inherit; text-decoration: none; }
   details::details-content { content-visibility: visible; height: auto; } figure, tr, dl { break-inside: avoid; } }
 """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from typing import Any
 
 from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
@@ -11,6 +13,9 @@ from uhn.training.loop import Report
 
 LINE_SECONDS = 15.0
 """Time between two lines in a log."""
+
+BAR = "{desc}: {n_fmt}/{total_fmt}, {remaining} left{postfix}, {rate_fmt} |{bar}|"
+"""On a terminal; what a narrow one cuts off is the least important."""
 
 
 class Display:
@@ -27,9 +32,10 @@ class Display:
         self.done, self.started, self.last = done, time.monotonic(), 0.0
         self.terminal = sys.stderr.isatty()
         self.metric = ""
-        self.bar = (
-            tqdm(total=total, initial=done, desc=name, unit="step", dynamic_ncols=True) if self.terminal else None
-        )
+        self.bar = None
+        if self.terminal:
+            size: dict[str, Any] = {"dynamic_ncols": True} if _has_width() else {"ncols": 100, "nrows": 20}
+            self.bar = tqdm(total=total, initial=done, desc=name, unit=" steps", bar_format=BAR, **size)
 
     def show(self, report: Report, done: int, metric: str = "") -> None:
         """Show a report after ``done`` steps of all phases; ``metric`` stays until the next one."""
@@ -54,6 +60,14 @@ class Display:
         if self.bar is not None:
             self.bar.close()
         print(f"{self.name}: {words}", flush=True)
+
+
+def _has_width() -> bool:
+    """Whether the terminal says how wide it is; some report 0, for which tqdm would draw nothing."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):
+        return False
 
 
 def clock(seconds: float) -> str:
