@@ -93,9 +93,9 @@ def rule_graph() -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ValueError(f"snakemake could not draw the workflow: {done.stderr.strip()}")
-    text = done.stdout
-    lines = text[text.index("flowchart") if "flowchart" in text else 0 :].strip().splitlines()
-    return "\n".join(line for line in lines if not line.strip().startswith("style "))
+    names = dict(re.findall(r"(id\d+)\[(\w+)\]", done.stdout))
+    edges = {(names[one], names[other]) for one, other in re.findall(r"(id\d+) --> (id\d+)", done.stdout)}
+    return "\n".join(["flowchart LR", *(f"    {one} --> {other}" for one, other in sorted(edges))])
 
 
 def _docstring(model: type[Settings]) -> tuple[str, dict[str, str]]:

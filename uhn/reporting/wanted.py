@@ -83,6 +83,7 @@ def read_files(plan: Plan, results: Path) -> list[Path]:
     """Every file that ``uhn render all`` reads for a plan, but params.yaml."""
     folder = results / plan.profile
     files = [folder / "runs" / name / file for name in plan.runs for file in ("metrics.json", "history.csv")]
+    files += [folder / "runs" / name / "metrics.json" for name in plan.trials]
     if "figure4" in wanted_figures(plan):
         drawn = {f"{name}/uhn" for name in KERNELS.values()}
         files += [folder / "runs" / name / MODEL for name in plan.runs if name.rpartition("/")[0] in drawn]

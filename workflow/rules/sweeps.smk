@@ -14,9 +14,16 @@ def rules_of_choice(sweeps):
     return [[list(sweep.entry.guardrails.items()), sweep.entry.top, sorted(s.trials)] for sweep in sweeps for s in sweep.stages]
 
 
+# A target asks for every file of a search: a job whose new trials nobody asks for would not be started.
+def search_files(keys):
+    sweeps = [PLAN.sweeps[key] for key in keys]
+    trials = [file for key in keys for name in PLAN.trial_names(key) for file in run_files(name)]
+    return trials + [file for sweep in sweeps for stage in sweep.stages for file in stage_files(sweep, stage)]
+
+
 rule sweeps:
     input:
-        [selection(key) for key in PLAN.sweeps],
+        search_files(PLAN.sweeps),
 
 
 for part, keys in PLAN.sweep_groups.items():
@@ -26,7 +33,7 @@ for part, keys in PLAN.sweep_groups.items():
             part.replace("-", "_")
         localrule: True
         input:
-            [selection(key) for key in keys],
+            search_files(keys),
 
 
 if PLAN.config.profile.grouping == "run":
@@ -83,8 +90,7 @@ if PLAN.config.profile.grouping == "run":
 else:
 
     for job, keys in PLAN.sweep_groups.items():
-        sweeps_here = [PLAN.sweeps[key] for key in keys]
-        trial_names = [name for sweep in sweeps_here for stage in sweep.stages for name in sweep.run_names(stage)]
+        trial_names = [name for key in keys for name in PLAN.trial_names(key)]
 
         rule:
             name:
@@ -94,10 +100,10 @@ else:
                 sets_of(trial_names),
             output:
                 update([file for name in trial_names for file in run_files(name)]),
-                [file for sweep in sweeps_here for stage in sweep.stages for file in stage_files(sweep, stage)],
+                [file for key in keys for stage in PLAN.sweeps[key].stages for file in stage_files(PLAN.sweeps[key], stage)],
             params:
                 identities=sorted(identities(trial_names)),
-                choice=rules_of_choice(sweeps_here),
+                choice=rules_of_choice([PLAN.sweeps[key] for key in keys]),
                 code=SELECTION,
                 job=job,
             threads: max(PLAN.run(name).compute.threads for name in trial_names)
