@@ -7,6 +7,7 @@ With W = [Wc, Ws] rotated by the constant phase of a layer, and the four product
 
 summed over frequencies, the four mirror images of (row, column) are P1 + P2 + P3 - P4, P1 + P2 - P3 + P4,
 P1 - P2 + P3 + P4 and P1 - P2 - P3 - P4: a quarter of the grid in each product, half the work of the dense one.
+Where frequencies are sorted into windows (:mod:`uhn.descriptors.windows`), weight and phases are in their order.
 Nothing of the size (weights x frequencies) ever exists. Rows come in *plan order*; :func:`plan_index` says which
 weight each is.
 """
