@@ -1,17 +1,16 @@
 """Time, memory and error of a generator step: ``python -m benchmarks.generator`` (see README.md beside it).
 
-All sides run in one process, interleaved; peak memory is taken in a process per side.
+All sides run in one process, interleaved; peak memory is taken in a process per side. Every row is written when it is
+finished, and a run that was stopped goes on after the last of them.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -19,50 +18,117 @@ from benchmarks import memory, sides
 from benchmarks.cases import MODELS, SCALING, Case, case
 from benchmarks.errors import errors
 from benchmarks.plot import scaling_plot
-from benchmarks.readme import write_table
-from uhn.experiments.record import hardware
+from benchmarks.readme import generator_text, write_section
+from benchmarks.rows import Row, conditions, read_csv, same_conditions, write_csv
 
 HERE = Path(__file__).parent
 LIMIT_BYTES = 12 * 10**9
 """The straightforward form is skipped where its features alone are larger."""
 
-SMALL, SMALL_REPEATS = 10_000, 50
-"""Models below so many weights are timed at least so often (unless one repeat is asked for)."""
+FAIR = 2.6
+"""The straightforward form is a fair opponent if it takes at most so many times its products and sines."""
+
+REPEATS = ((10_000, 50), (100_000, 5))
+"""(Models below so many weights, timed steps a side); larger ones are timed three times."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
-    options.output.mkdir(parents=True, exist_ok=True)
-    repeats = 1 if options.quick else options.repeats
-    rows = []
-    for name in options.models:
-        rows.append(row(case(name), repeats, options.threads, with_memory=not options.quick))
-        print(describe(rows[-1]), flush=True)
-        write_csv(options.output / "generator.csv", rows)
-    if options.output.resolve() == (HERE / "results").resolve() and not options.quick:
-        write_table(HERE / "README.md", rows)
-    if not (options.quick or options.no_scaling):
-        points = []
-        for number in range(len(SCALING)):
-            points.append(row(case(f"scaling-{number}"), repeats, options.threads, with_memory=True, exact=False))
-            print(describe(points[-1]), flush=True)
-            write_csv(options.output / "scaling.csv", points)
+    scaling = [] if options.quick or options.no_scaling else [f"scaling-{number}" for number in range(len(SCALING))]
+    table = Measured(options.output / "generator.csv", options)
+    plot = Measured(options.output / "scaling.csv", options)
+    left = [case(n) for n in (*table.missing(options.models), *plot.missing(scaling))]
+    print(f"{len(left)} rows to measure, about {estimate(left, options):.0f} minutes", flush=True)
+    rows = table.measure(options.models, exact=True)
+    points = plot.measure(scaling, exact=False)
+    if scaling:
         scaling_plot(points, options.output)
+    if options.output.resolve() == (HERE / "results").resolve() and not options.quick:
+        write_section(HERE / "README.md", "generator", generator_text(rows, points))
     return 0
 
 
-def row(case: Case, repeats: int, threads: int, *, with_memory: bool, exact: bool = True) -> dict[str, Any]:
+class Measured:
+    """A csv of measured models; rows of this machine, code and number of repeats are not measured again."""
+
+    def __init__(self, path: Path, options: argparse.Namespace) -> None:
+        self.path, self.options = path, options
+        self.conditions = conditions(options.threads)
+        found = [] if options.fresh else read_csv(path)
+        self.rows: dict[str, Row] = {row["model"]: row for row in found if self._holds(row)}
+
+    def _holds(self, row: Row) -> bool:
+        complete = self.options.quick or "ours_mib" in row
+        return complete and same_conditions(row, self.conditions) and row["repeats"] >= self._repeats(row["weights"])
+
+    def _repeats(self, weights: int) -> int:
+        return repeats(weights, self.options)
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Those of ``names`` that have to be measured."""
+        return [name for name in names if name not in self.rows]
+
+    def measure(self, names: Sequence[str], *, exact: bool) -> list[Row]:
+        """Measure and write what is missing of ``names``, one by one; returns all rows."""
+        for name in names:
+            if name in self.rows:
+                print(f"{name}: measured before", flush=True)
+                continue
+            chosen = case(name)
+            count = self._repeats(chosen.spec.num_params)
+            found = row(chosen, count, self.options.threads, with_memory=not self.options.quick, exact=exact)
+            self.rows[name] = found | self.conditions
+            print(describe(found), flush=True)
+            write_csv(self.path, self.ordered())
+        return self.ordered()
+
+    def ordered(self) -> list[Row]:
+        """All rows, also those measured before, by the paper's order or by size."""
+        place = {name: number for number, name in enumerate(MODELS)}
+        return sorted(self.rows.values(), key=lambda row: (place.get(row["model"], len(place)), row["weights"]))
+
+
+def repeats(weights: int, options: argparse.Namespace) -> int:
+    """Timed steps a side of a model of so many weights."""
+    if options.quick:
+        return 1
+    if options.repeats is not None:
+        return int(options.repeats)
+    return next((count for below, count in REPEATS if weights < below), 3)
+
+
+def estimate(left: Sequence[Case], options: argparse.Namespace) -> float:
+    """Minutes that ``left`` will take, from one timed product and what the sides took elsewhere."""
+    a, b = torch.randn(2048, 4096), torch.randn(4096, 128)
+    torch.mm(a, b)
+    start = time.perf_counter()
+    for _ in range(5):
+        torch.mm(a, b)
+    rate = 5 * 2 * a.numel() * b.shape[1] / (time.perf_counter() - start)
+    seconds = 0.0
+    for chosen in left:
+        n, h, m = chosen.spec.num_params, chosen.hidden, chosen.frequencies
+        dense = n * h * (8 * m + 24 * h) / rate
+        mine, plain = 0.6 * dense, 2.5 * dense if chosen.feature_bytes <= LIMIT_BYTES else 0.0
+        count = repeats(n, options)
+        seconds += (count + 1) * (mine + plain + 1.3 * dense * min(1.0, sides.BOUND_ROWS / n)) + 2 * mine
+        seconds += 0 if options.quick else 8 + 3 * mine + 2 * plain
+    return seconds / 60
+
+
+def row(case: Case, repeats: int, threads: int, *, with_memory: bool, exact: bool = True) -> Row:
     """Everything measured of one model: a line of the csv."""
     plain = case.feature_bytes <= LIMIT_BYTES
-    found: dict[str, Any] = {
+    found: Row = {
         "model": case.name,
         "weights": case.spec.num_params,
         "hidden": case.hidden,
         "frequencies": case.frequencies,
         "feature_mib": case.feature_bytes / 2**20,
-        "skipped": "" if plain else f"straightforward: features of {case.feature_bytes / 1e9:.1f} GB",
     }
+    if not plain:
+        found["skipped"] = f"straightforward: features of {case.feature_bytes / 1e9:.1f} GB"
     found |= times(case, repeats, plain)
     if exact:
         found |= errors(case)
@@ -71,12 +137,10 @@ def row(case: Case, repeats: int, threads: int, *, with_memory: bool, exact: boo
         found |= {"baseline_mib": held["baseline_mib"], "ours_mib": held["peak_mib"]}
         if plain:
             found["plain_mib"] = memory.measure(case.name, "straightforward", threads)["peak_mib"]
-    machine = hardware(torch.device("cpu"))
-    named = {key: machine[key] for key in ("processor", "cores")}
-    return found | named | {"threads": threads, "torch": torch.__version__}
+    return found
 
 
-def times(case: Case, repeats: int, plain: bool) -> dict[str, Any]:
+def times(case: Case, repeats: int, plain: bool) -> Row:
     """Median, smallest and largest wall time and median processor time of every side, one after the other."""
     device = torch.device("cpu")
     products, sines, factor = sides.bound(case, device)
@@ -85,14 +149,13 @@ def times(case: Case, repeats: int, plain: bool) -> dict[str, Any]:
         steps["plain"] = sides.straightforward(case, device)
     start = time.perf_counter()
     steps["ours"]()
-    found: dict[str, Any] = {"first_step_s": time.perf_counter() - start}
+    found: Row = {"first_step_s": time.perf_counter() - start}
     if repeats > 1:
-        for step in steps.values():
-            step()
+        for side, step in steps.items():
+            if side != "ours":
+                step()
     wall: dict[str, list[float]] = {side: [] for side in steps}
     busy: dict[str, list[float]] = {side: [] for side in steps}
-    if 1 < repeats < SMALL_REPEATS and case.spec.num_params < SMALL:
-        repeats = SMALL_REPEATS
     for _ in range(repeats):
         for side, step in steps.items():
             scale = factor if side in ("products", "sines") else 1.0
@@ -106,40 +169,32 @@ def times(case: Case, repeats: int, plain: bool) -> dict[str, Any]:
             found[f"{side}_s"] = statistics.median(wall[side])
             found[f"{side}_low_s"], found[f"{side}_high_s"] = min(wall[side]), max(wall[side])
             found[f"{side}_cpu_s"] = statistics.median(busy[side])
+    found["bound_over_ours"] = (found["products_s"] + found["sines_s"]) / found["ours_s"]
     if plain:
         found["speedup"] = found["plain_s"] / found["ours_s"]
         found["speedup_cpu"] = found["plain_cpu_s"] / found["ours_cpu_s"]
         found["plain_over_bound"] = found["plain_s"] / (found["products_s"] + found["sines_s"])
-        found["plain_is_fair"] = found["plain_over_bound"] <= 2.6
+        found["plain_is_fair"] = found["plain_over_bound"] <= FAIR
     return found
 
 
-def describe(line: Mapping[str, Any]) -> str:
+def describe(line: Row) -> str:
     """One line for the screen."""
     text = f"{line['model']} ({line['weights']:,} weights): ours {line['ours_s']:.4g} s"
-    if line["skipped"]:
-        return f"{text}; skipped {line['skipped']}"
+    if "skipped" in line:
+        return f"{text}, {line['bound_over_ours']:.2f}x faster than products + sines; skipped {line['skipped']}"
     verdict = "at most" if line["plain_is_fair"] else "ABOVE"
     text += f", straightforward {line['plain_s']:.4g} s, {line['speedup']:.2f}x"
-    return f"{text}; straightforward / (products + sines) = {line['plain_over_bound']:.2f}, {verdict} 2.6"
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``rows``, a column for every key, numbers to six digits."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        for line in rows:
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in line.items()})
+    return f"{text}; straightforward / (products + sines) = {line['plain_over_bound']:.2f}, {verdict} {FAIR}"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.generator", description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", default=list(MODELS), metavar="MODEL", help=f"of {', '.join(MODELS)}")
-    parser.add_argument("--repeats", type=int, default=5, help="timed steps a side (default 5)")
+    parser.add_argument("--repeats", type=int, help="timed steps a side (default: 50 of a small model, 5, 3 of large)")
     parser.add_argument("--threads", type=int, default=2, help="torch threads (default 2)")
     parser.add_argument("--quick", action="store_true", help="one repeat, no memory, no scaling plot")
+    parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
     parser.add_argument("--no-scaling", action="store_true", help="leave the scaling plot out")
     parser.add_argument("--output", type=Path, default=HERE / "results", help="folder for csv and plot")
     return parser

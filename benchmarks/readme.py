@@ -1,50 +1,129 @@
-"""Writes the table of results into README.md between its markers, so that no figure is typed by hand."""
+"""Writes the results into README.md between their markers, so that no figure is typed by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-BEGIN, END = "<!-- results: written by the script -->", "<!-- end of results -->"
+from uhn.files import write_atomically
 
-COLUMNS = (
-    ("model", "model", "{}"),
-    ("weights", "weights", "{:,}"),
-    ("ours (s)", "ours_s", "{:.3g}"),
-    ("straightforward (s)", "plain_s", "{:.3g}"),
-    ("speed-up", "speedup", "{:.2f}"),
-    ("products (s)", "products_s", "{:.3g}"),
-    ("sines (s)", "sines_s", "{:.3g}"),
-    ("straightforward / bound", "plain_over_bound", "{:.2f}"),
-    ("ours (MiB)", "ours_mib", "{:.0f}"),
-    ("straightforward (MiB)", "plain_mib", "{:.0f}"),
-    ("weights, largest error", "weights_max", "{:.1e}"),
-    ("gradient, rms error", "gradient_rms", "{:.1e}"),
+Row = Mapping[str, Any]
+Cell = str | Callable[[Row], str]
+"""A column of the csv as ``"key format"``, or a function of the row."""
+
+
+def _spread(side: str) -> Callable[[Row], str]:
+    return lambda row: f"{row[f'{side}_s']:.3g} ({row[f'{side}_low_s']:.3g}–{row[f'{side}_high_s']:.3g})"
+
+
+GENERATOR: tuple[tuple[str, Cell], ...] = (
+    ("model", "model"),
+    ("weights", "weights ,"),
+    ("steps", "repeats"),
+    ("ours (s)", _spread("ours")),
+    ("straightforward (s)", _spread("plain")),
+    ("speed-up", "speedup .2f"),
+    ("bound / ours", "bound_over_ours .2f"),
+    ("straightforward / bound", "plain_over_bound .2f"),
+    ("at most 2.6", lambda row: "yes" if row["plain_is_fair"] else "NO"),
+    ("ours (MiB)", "ours_mib .0f"),
+    ("straightforward (MiB)", "plain_mib .0f"),
+    ("weights: largest error", "weights_max .1e"),
+    ("rms", "weights_rms .1e"),
+    ("gradient: rms", "gradient_rms .1e"),
+)
+
+SCALING: tuple[tuple[str, Cell], ...] = (
+    ("weights", "weights ,"),
+    ("ours (s)", _spread("ours")),
+    ("ours (µs a weight)", lambda row: f"{row['ours_s'] / row['weights'] * 1e6:.3g}"),
+    ("straightforward (s)", _spread("plain")),
+    ("speed-up", "speedup .2f"),
+    ("ours (MiB)", "ours_mib .0f"),
+    ("straightforward (MiB)", "plain_mib .0f"),
+)
+
+TRAINING: tuple[tuple[str, Cell], ...] = (
+    ("side", "side"),
+    ("steps", "steps"),
+    ("seconds a step", _spread("step")),
+    ("steps a second", "rate .3g"),
+    ("processor seconds a step", "step_cpu_s .3g"),
+    ("loss, first step", "first_loss .6f"),
+    ("loss, last step", "last_loss .6f"),
 )
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows as Markdown, with a line about the machine."""
+def table(rows: Sequence[Row], columns: Sequence[tuple[str, Cell]]) -> str:
+    """The rows as Markdown; a row that lacks a column has a dash there."""
+    lines = ["| " + " | ".join(head for head, _ in columns) + " |"]
+    lines.append("|" + "|".join("--:" if number else "---" for number in range(len(columns))) + "|")
+    lines += ["| " + " | ".join(_cell(row, cell) for _, cell in columns) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(row: Row, cell: Cell) -> str:
+    try:
+        if callable(cell):
+            return cell(row)
+        key, _, form = cell.partition(" ")
+        return format(row[key], form)
+    except KeyError:
+        return "–"
+
+
+def machine(row: Row) -> str:
+    """The machine in words."""
+    return f"{row['processor']}, {row['cores']} cores, {row['threads']} threads, torch {row['torch']}"
+
+
+def generator_text(rows: Sequence[Row], points: Sequence[Row]) -> str:
+    """The models' table, the scaling plot and its table."""
     first = rows[0]
-    lines = [
-        f"{first['processor']}, {first['cores']} cores, {first['threads']} threads, torch {first['torch']}. "
-        f"Medians; a process holds {first.get('baseline_mib', 0):.0f} MiB once everything is imported.",
-        "",
-        "| " + " | ".join(head for head, _, _ in COLUMNS) + " |",
-        "|" + "|".join("---" if key == "model" else "--:" for _, key, _ in COLUMNS) + "|",
-    ]
-    for row in rows:
-        cells = [form.format(row[key]) if key in row else "–" for _, key, form in COLUMNS]
-        lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", *(f"{row['model']}: skipped {row['skipped']}." for row in rows if row["skipped"])]
+    lines = [f"{machine(first)}. Medians with the smallest and largest; the bound is products and sines together."]
+    if "baseline_mib" in first:
+        lines[0] += f" A process holds {first['baseline_mib']:.0f} MiB once everything is imported."
+    lines += ["", table(rows, GENERATOR), ""]
+    lines += [f"{row['model']}: skipped {row['skipped']}." for row in rows if "skipped" in row]
+    if points:
+        lines += ["", "![time and memory against the number of weights](results/scaling.png)", ""]
+        lines += [f"Over the points above 10,000 weights our time grows as N^{_exponent(points):.2f}.", ""]
+        lines += [table(points, SCALING)]
     return "\n".join(lines).rstrip()
 
 
-def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Replace what stands between the markers in ``path``. Raises ``ValueError`` if they are missing."""
-    text = path.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"{path} needs each of {BEGIN!r} and {END!r} once")
-    head, rest = text.split(BEGIN)
-    path.write_text(f"{head}{BEGIN}\n{table(rows)}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+def _exponent(points: Sequence[Row]) -> float:
+    """Slope of the least-squares line through (log N, log time)."""
+    pairs = [(math.log(row["weights"]), math.log(row["ours_s"])) for row in points if row["weights"] > 10_000]
+    if len(pairs) < 2:
+        return math.nan
+    x, y = (sum(values) / len(pairs) for values in zip(*pairs, strict=True))
+    return sum((a - x) * (b - y) for a, b in pairs) / sum((a - x) ** 2 for a, _ in pairs)
+
+
+def training_text(rows: Sequence[Row]) -> str:
+    """The training table with how far the losses are apart."""
+    first = rows[0]
+    ratio = rows[1]["step_s"] / first["step_s"]
+    lines = [
+        f"{machine(first)}; {first['run']} of the profile paper, data: {first['data']}. Medians with the smallest and "
+        f"largest. A training step is {ratio:.2f} times as fast; over these steps the two losses differ by at most "
+        f"{first['loss_difference']:.1e} of their value.",
+    ]
+    return "\n".join([*lines, "", table(rows, TRAINING)])
+
+
+def write_section(path: Path, name: str, text: str) -> None:
+    """Replace what stands between the markers of section ``name`` in ``path``.
+
+    Raises:
+        ValueError: if a marker is missing or there twice.
+    """
+    begin, end = f"<!-- {name}: written by the script -->", f"<!-- end of {name} -->"
+    page = path.read_text(encoding="utf-8")
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise ValueError(f"{path} needs each of {begin!r} and {end!r} once")
+    head, rest = page.split(begin)
+    write_atomically(path, f"{head}{begin}\n{text}\n{end}{rest.split(end)[1]}")

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from uhn.descriptors import features as features_module
 from uhn.descriptors import grids
+from uhn.descriptors.basis import BASIS_TOLERANCE, leading_basis
 from uhn.descriptors.encodings import Encoding, make_encoding
 from uhn.descriptors.features import IndexFeatures
-from uhn.descriptors.grids import leading_basis
 from uhn.descriptors.ranges import Ranges
 from uhn.layers import KAN, Conv, Embedding, Layer, Linear
 from uhn.models import ModelSpec, zoo
@@ -88,14 +88,51 @@ def test_models_with_the_other_encodings(name: str, encoding: str) -> None:
         ("basis", Linear(2001, 4)),
         ("basis", Linear(2000, 3)),
         ("basis", Embedding(1999, 3, 1)),
+        ("windows", Conv(16, 64, 3)),
+        ("windows", Conv(15, 63, 3)),
+        ("windows", Linear(784, 65)),
+        ("windows", Linear(100, 129)),
+        ("windows", Embedding(90, 64, 2)),
     ],
 )
 def test_every_way_of_multiplying_a_grid(mode: str, layer: Layer) -> None:
     """Sizes for which the planner takes each way, with odd and even rows and columns."""
     spec = spec_of(layer)
-    features = IndexFeatures(spec, Ranges.fitted(spec), encoding_of("gff", 512 if mode == "basis" else 32))
+    features = IndexFeatures(spec, Ranges.fitted(spec), encoding_of("gff", 512 if mode in ("basis", "windows") else 32))
     assert modes(features) == {mode}
     check(features, 5)
+
+
+def test_a_list_of_rows_keeps_the_error_bound() -> None:
+    """Small blocks are multiplied row by row, with their features kept."""
+    spec = zoo("kan-g5-kv")
+    features = IndexFeatures(spec, Ranges.fitted(spec), encoding_of("gff", 512))
+    assert modes(features) == set()
+    check(features, 5)
+
+
+@pytest.mark.parametrize("elements", [1, 2**18])
+def test_windows_in_any_pieces_and_layers(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers with phases of their own share sorted factors; a piece may be a single row."""
+    monkeypatch.setattr(features_module, "WORKING_ELEMENTS", elements)
+    spec = spec_of(*[Conv(15, 64, 3, bias=False)] * 2)
+    features = IndexFeatures(spec, Ranges.fitted(spec), encoding_of("gff", 256))
+    plan = features._planned()[0]
+    assert plan is not None and [(len(grid.offsets), grid.mode) for grid in plan.grids] == [(2, "windows")]
+    assert len(features.work) > (100 if elements == 1 else 2)
+    check(features, 3)
+
+
+def test_double_precision_takes_no_basis_and_no_windows() -> None:
+    """They are exact to float32 only."""
+    spec = spec_of(Conv(16, 64, 3), Linear(2001, 4))
+    features = IndexFeatures(spec, Ranges.fitted(spec), encoding_of("gff", 256).double())
+    assert modes(features) <= {"features", "weights"}
+    weight = torch.randn(2, 512, generator=stream(0, "w"), dtype=torch.float64)
+    dense = features_of(rows_of(spec), features.ranges, features.encoding)
+    order = features.order
+    wanted = dense @ weight.t()
+    assert relative(features.project(weight, None), wanted if order is None else wanted[order]) < 1e-9
 
 
 def test_a_wider_range_than_the_spec_spans() -> None:
@@ -228,7 +265,7 @@ def test_a_leading_basis_keeps_its_error_bound(size: int) -> None:
     frequency = torch.randn(400, generator=stream(0, "f"), dtype=torch.float64) * 100 * 12**0.5 / size
     for values in ((place[:, None] * frequency).cos(), (place[:, None] * frequency).sin()):
         u, v = leading_basis(values)
-        assert float((u @ v - values).abs().max()) <= 10 * grids.BASIS_TOLERANCE
+        assert float((u @ v - values).abs().max()) <= 10 * BASIS_TOLERANCE
         assert u.shape[1] == v.shape[0] <= min(values.shape)
         again = leading_basis(values)
         assert torch.equal(u, again[0]) and torch.equal(v, again[1])

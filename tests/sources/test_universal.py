@@ -11,8 +11,10 @@ import warnings
 from pathlib import Path
 
 import pytest
+import source_oracle as oracle
 import torch
 from source_cases import LEVEL, SPECS, ranges, stir, uhn
+from torch import Tensor
 
 import uhn as uhn_package
 from uhn.descriptors.ranges import Ranges
@@ -24,6 +26,7 @@ from uhn.randomness import stream
 from uhn.sources import Direct, UniversalHypernetwork
 from uhn.sources.chain import Chain
 from uhn.sources.files import build_source, load_source, save_source
+from uhn.sources.trunk import EAGER_WEIGHTS
 from uhn.sources.universal import expected_counts
 from uhn.training.matching import matching_loss
 from uhn.vocabulary import DatasetType, TaskType
@@ -166,6 +169,59 @@ def test_recomputing_gives_what_keeping_gives_and_a_second_backward_works(encodi
         found += [[flat.detach(), *first], [flat.detach(), *second]]
     for other in found[1:]:
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+def exact(source: UniversalHypernetwork, spec: ModelSpec, upstream: Tensor) -> list[Tensor]:
+    """Weights and the gradient of every parameter in float64, by the paper's equations."""
+    state = {name: value.detach().double() for name, value in source.state_dict().items()}
+    trained = [state[name].requires_grad_() for name, _ in source.named_parameters()]
+    flat = oracle.root(spec, source.ranges, state)
+    return [flat.detach(), *torch.autograd.grad(flat, trained, upstream.double())]
+
+
+def test_folding_the_norms_into_the_linears_keeps_the_error_bound() -> None:
+    """Scales and shifts far from one and zero; the largest error is below 1e-4 of each tensor's rms."""
+    spec, source = SPECS["large"], uhn(1, structure=True)
+    stir(source)
+    with torch.no_grad():
+        for name, parameter in source.blocks.named_parameters():
+            if "norm" in name:
+                parameter += torch.randn(parameter.shape, generator=stream(1, name))
+    upstream = torch.randn(spec.num_params, generator=stream(0, "upstream"))
+    flat = source(spec)
+    found = [flat.detach(), *torch.autograd.grad(flat, list(source.parameters()), upstream)]
+    for (name, _), got, right in zip(
+        [("weights", None), *source.named_parameters()], found, exact(source, spec, upstream), strict=True
+    ):
+        error = float((got.double() - right).abs().max() / right.square().mean().sqrt().clamp(min=1e-9))
+        assert error < 1e-4 or name.startswith("structure."), (name, error)
+
+
+@pytest.mark.parametrize("memory", [1024, 0])
+@pytest.mark.parametrize(("dtype", "digits"), [(torch.bfloat16, 2**-8), (torch.float16, 2**-11)])
+def test_half_precision_of_a_large_model_rounds_as_its_format_does(
+    dtype: torch.dtype, digits: float, memory: int
+) -> None:
+    """The written-out MLP under autocast against float64, whether activations are kept or computed again.
+
+    Allowed are, in rms, 4 roundings in a weight and 4 of their square root in a gradient: a rounding turns some ReLUs
+    on or off, a share that grows with it, and the gradient's error is the root of that share.
+    """
+    spec, source = SPECS["large"], uhn(1, memory_mib=memory)
+    stir(source)
+    assert spec.num_params > EAGER_WEIGHTS
+    upstream = torch.randn(spec.num_params, generator=stream(0, "upstream"))
+    with torch.autocast("cpu", dtype=dtype):
+        flat = source(spec)
+    assert flat.dtype == torch.float32
+    found = [flat.detach(), *torch.autograd.grad(flat, list(source.parameters()), upstream)]
+    names = ["weights", *(name for name, _ in source.named_parameters())]
+    for name, got, right in zip(names, found, exact(source, spec, upstream), strict=True):
+        assert got.dtype == torch.float32
+        error = float((got.double() - right).norm() / right.norm())
+        assert error < 4 * (digits if name == "weights" else digits**0.5), (name, error)
+        if name == "weights":
+            assert error > digits / 100, "half precision took part"
 
 
 def test_accumulated_gradients_add_up() -> None:

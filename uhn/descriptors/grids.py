@@ -16,10 +16,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from uhn.descriptors.basis import leading_basis
 from uhn.descriptors.blocks import IndexBlock
 from uhn.descriptors.encodings import reduce_phase
+from uhn.descriptors.windows import COUNTS, Windowed, expected_rank, sort_frequencies, windowed
 
-Mode = Literal["features", "weights", "basis"]
+Mode = Literal["features", "weights", "basis", "windows"]
 
 ELEMENTWISE = 40.0
 """Cost of one element of an elementwise pass, in floating-point operations of a matrix product (measured, CPU)."""
@@ -30,11 +32,11 @@ SMALL_BLOCK = 2048
 FACTOR_ELEMENTS = 2**23
 """Values in a factor along rows or half of the columns beyond which another cut is preferred, if there is one."""
 
+SMALL_PRODUCTS = 1.3
+"""How much more an operation costs in the products of windows, which are smaller (measured, CPU)."""
+
 PER_PIECE = 2e8
 """Cost of cutting one more block into a grid of its own, in the same unit: kernel launches and small products."""
-
-BASIS_TOLERANCE = 1e-6
-"""Largest error of a cosine or sine written in an axis basis."""
 
 Axes = tuple[tuple[int, int], ...]
 
@@ -50,6 +52,15 @@ class Factor:
 
 
 @dataclass(frozen=True)
+class Windows:
+    """Half of the columns by windows of frequencies; phi and the row factors of its grid are in ``order``."""
+
+    order: Tensor
+    cos: Windowed
+    sin: Windowed
+
+
+@dataclass(frozen=True)
 class Grid:
     """Blocks of equal shape that differ only in their constant phase."""
 
@@ -62,6 +73,7 @@ class Grid:
     row_stride: int
     column_stride: int
     mode: Mode
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,7 @@ class _Split:
     leading: bool
     mode: Mode
     cost: float
+    windows: int = 0
 
 
 class Planner:
@@ -141,16 +154,29 @@ class Planner:
                 if basis is not None:
                     rank = (basis[0].shape[1] + basis[2].shape[1]) / 2
                     options.append((8.0 * r * h * rank * (m + half) + ELEMENTWISE * 4 * r * m * h, "basis"))
+                count, rank = self._windows(columns)
+                if count:
+                    work = 8.0 * r * h * rank * (m + half * count) * SMALL_PRODUCTS
+                    options.append((work + ELEMENTWISE * 4 * r * rank * m, "windows"))
                 cost, mode = min(options)
                 if best is None or cost < best.cost:
-                    best = _Split(rows, columns, leading, mode, cost)
+                    best = _Split(rows, columns, leading, mode, cost, count)
         if best is not None and n <= SMALL_BLOCK and 8.0 * n * m * h < best.cost + PER_PIECE:
             return None
         return best
 
+    def _windows(self, columns: Axes) -> tuple[int, float]:
+        """The best number of windows for the frequencies of ``columns`` and their mean rank; 0 if there are none."""
+        if len(columns) > 1 or self.dtype == torch.float64:
+            return 0, 0.0
+        (field, size), m = columns[0], self.matrix.shape[1]
+        step, half = self.scale[field] * self.matrix[field], (size + 1) // 2
+        ranks = [(count, expected_rank(step, size, count)) for count in COUNTS if count <= m]
+        return min(ranks, key=lambda pair: pair[1] * (m + half * pair[0]), default=(0, 0.0))
+
     def _basis(self, columns: Axes) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
-        if len(columns) > 1 or columns[0][1] < 350:
-            return None
+        if len(columns) > 1 or columns[0][1] < 350 or self.dtype == torch.float64:
+            return None  # bases are exact to float32 only
         if columns not in self._bases:
             phase = self._half(columns)
             parts = [leading_basis(phase.cos()), leading_basis(phase.sin())]
@@ -177,18 +203,22 @@ class Planner:
             middle[position] = (size - 1) / 2
         constants = torch.tensor([b.constants for b in blocks], dtype=torch.float64, device=self.matrix.device) + middle
         phi = ((constants - self.centre) * self.scale) @ self.matrix
+        phi = reduce_phase(phi).to(self.dtype)
+        rows, windows = self._factor(split.rows, False), None
+        if split.mode == "windows":
+            windows = self._windowed(split.columns, split.windows)
+            phi, rows = phi[:, windows.order], Factor(rows.cos[:, windows.order], rows.sin[:, windows.order])
         r, c = _size(split.rows), _size(split.columns)
         strides = (c, 1) if split.leading else (1, r)
-        return Grid(
-            tuple(block.offset for block in blocks),
-            reduce_phase(phi).to(self.dtype),
-            self._factor(split.rows, False),
-            self._factor(split.columns, split.mode == "basis"),
-            r,
-            c,
-            *strides,
-            split.mode,
-        )
+        columns = self._factor(split.columns, split.mode == "basis")
+        offsets = tuple(block.offset for block in blocks)
+        return Grid(offsets, phi, rows, columns, r, c, *strides, split.mode, windows)
+
+    def _windowed(self, columns: Axes, count: int) -> Windows:
+        field = columns[0][0]
+        order = sort_frequencies(self.scale[field] * self.matrix[field])
+        phase = self._half(columns)[:, order]
+        return Windows(order, windowed(phase.cos(), count, self.dtype), windowed(phase.sin(), count, self.dtype))
 
     def _rows(self, blocks: Sequence[IndexBlock]) -> tuple[Tensor, Tensor]:
         m, device = self.matrix.shape[1], self.matrix.device
@@ -221,26 +251,3 @@ def _larger(rows: Axes, columns: Axes) -> int:
 def grid_values(axes: Sequence[Tensor]) -> Tensor:
     """All combinations of the axes' values, first axis slowest: ``[prod, number of axes]``."""
     return torch.stack([g.reshape(-1) for g in torch.meshgrid(*axes, indexing="ij")], dim=1)
-
-
-def leading_basis(values: Tensor, tolerance: float = BASIS_TOLERANCE) -> tuple[Tensor, Tensor]:
-    """Write ``values [n, m]`` (float64) as ``U [n, r] @ V [r, m]`` with the smallest r whose largest error is tiny.
-
-    A randomised range finder with a fixed generator: the spectrum of the cosines of one axis falls faster than
-    exponentially beyond its bandwidth, so one pass is exact to ``tolerance`` (checked, not assumed).
-    """
-    n, m = values.shape
-    generator, spread = torch.Generator().manual_seed(0), math.sqrt(n)
-    rank = min(n, m, 192)
-    while True:
-        probe = torch.randn(m, min(rank + 16, m), generator=generator, dtype=torch.float64).to(values.device)
-        q = torch.linalg.qr(values @ probe)[0]
-        left, singular, right = torch.linalg.svd(q.T @ values, full_matrices=False)
-        tail = singular.square().flip(0).cumsum(0).flip(0).sqrt()
-        likely = max(1, int((tail > tolerance * math.sqrt(n * m) / 10).sum()))
-        for keep in range(likely, len(singular) + 1, 4):
-            u, v = q @ left[:, :keep], singular[:keep, None] * right[:keep]
-            error = max(float((values[i : i + 512] - u[i : i + 512] @ v).abs().max()) for i in range(0, n, 512))
-            if error <= 10 * tolerance or (keep > len(singular) - 4 and rank >= min(n, m)):
-                return u * spread, v / spread
-        rank = min(2 * rank, n, m)

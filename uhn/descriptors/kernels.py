@@ -7,6 +7,7 @@ With W = [Wc, Ws] rotated by the constant phase of a layer, and the four product
 
 summed over frequencies, the four mirror images of (row, column) are P1 + P2 + P3 - P4, P1 + P2 - P3 + P4,
 P1 - P2 + P3 + P4 and P1 - P2 - P3 - P4: a quarter of the grid in each product, half the work of the dense one.
+Where frequencies are sorted into windows (:mod:`uhn.descriptors.windows`), weight and phases are in their order.
 Nothing of the size (weights x frequencies) ever exists. Rows come in *plan order*; :func:`plan_index` says which
 weight each is.
 """
@@ -51,8 +52,10 @@ def pieces(plan: Plan, hidden: int, elements: int) -> list[Piece]:
         add(None, 0, first, last, last - first)
     for number, grid in enumerate(plan.grids):
         half_rows, half_columns = grid.rows.cos.shape[0], grid.columns.cos.shape[0]
-        each = half_columns if grid.mode == "features" else 2 * hidden
-        step = max(1, min(elements // (each * m), elements // (4 * half_columns * hidden)))
+        each = (half_columns if grid.mode == "features" else 2 * hidden) * m
+        if grid.windows is not None:
+            each = max(max(v.numel() for v in part.right) for part in (grid.windows.cos, grid.windows.sin))
+        step = max(1, min(elements // each, elements // (4 * half_columns * hidden)))
         for layer in range(len(grid.offsets)):
             for first in range(0, half_rows, step):
                 last = min(first + step, half_rows)
@@ -128,7 +131,10 @@ class FourierProjection:
         wc, ws = self._rotated
         n, h = piece.last - piece.first, self.weight.shape[0]
         ca, sa = grid.rows.cos[piece.first : piece.last], grid.rows.sin[piece.first : piece.last]
-        factor = grid.columns
+        factor, windows = grid.columns, grid.windows
+        if windows is not None:
+            quads = ((windows.cos, ca, wc), (windows.cos, sa, ws), (windows.sin, ca, ws), (windows.sin, sa, wc))
+            return [part.product(row, w, self._mm) for part, row, w in quads]
         if grid.mode == "features":
             quarter = torch.empty(n, factor.cos.shape[0], self.m, dtype=ca.dtype, device=ca.device)
             found = []
@@ -166,7 +172,7 @@ class FourierProjection:
             self.grad_bias += grad.sum(0)
         if piece.grid is None:
             features = self.plan.row_features[piece.first : piece.last]
-            self.grad_weight += self._mm(grad.t(), features)
+            self._add(self.grad_weight, grad.t(), features)
             return
         grid = self._enter(piece)
         if self._grads is None:
@@ -193,17 +199,19 @@ class FourierProjection:
         dc, ds = self._grads
         n, h = piece.last - piece.first, self.weight.shape[0]
         ca, sa = grid.rows.cos[piece.first : piece.last], grid.rows.sin[piece.first : piece.last]
-        factor = grid.columns
+        factor, windows = grid.columns, grid.windows
+        if windows is not None:
+            parts, rows = (windows.cos, windows.cos, windows.sin, windows.sin), (ca, sa, ca, sa)
+            for g, part, row, d in zip(p, parts, rows, (dc, ds, ds, dc), strict=True):
+                part.accumulate(d, row, g, self._mm, self._add)
+            return
         if grid.mode == "features":
             quarter = torch.empty(n, factor.cos.shape[0], self.m, dtype=ca.dtype, device=ca.device)
             for g, row, column, d in zip(
                 p, (ca, sa, ca, sa), (factor.cos, factor.cos, factor.sin, factor.sin), (dc, ds, ds, dc), strict=True
             ):
                 torch.mul(row[:, None], column, out=quarter)
-                if self.low is None:
-                    d.addmm_(g.reshape(-1, h).t(), quarter.view(-1, self.m))
-                else:
-                    d += self._mm(g.reshape(-1, h).t(), quarter.view(-1, self.m))
+                self._add(d, g.reshape(-1, h).t(), quarter.view(-1, self.m))
             return
         for number, (column, first, second) in enumerate(((factor.cos, dc, ds), (factor.sin, ds, dc))):
             g = torch.cat([p[2 * number], p[2 * number + 1]]).transpose(1, 2)
@@ -234,17 +242,23 @@ class FourierProjection:
             self._at = (piece.grid, piece.layer)
             cos, sin = grid.phi[piece.layer].cos(), grid.phi[piece.layer].sin()
             wc, ws = self.weight[:, : self.m], self.weight[:, self.m :]
+            if grid.windows is not None:
+                wc, ws = (half.index_select(1, grid.windows.order) for half in (wc, ws))
             self._rotated = (torch.addcmul(wc * cos, ws, sin), torch.addcmul(ws * cos, wc, sin, value=-1))
         return grid
 
     def _leave(self) -> None:
         """Rotate the gradients gathered for one layer back and add them to the weight's."""
         if self._grads is not None and self._at is not None and self.grad_weight is not None:
-            phi = self.plan.grids[self._at[0]].phi[self._at[1]]
-            cos, sin = phi.cos(), phi.sin()
+            grid = self.plan.grids[self._at[0]]
+            cos, sin = grid.phi[self._at[1]].cos(), grid.phi[self._at[1]].sin()
             dc, ds = self._grads
-            self.grad_weight[:, : self.m].addcmul_(dc, cos).addcmul_(ds, sin, value=-1)
-            self.grad_weight[:, self.m :].addcmul_(dc, sin).addcmul_(ds, cos)
+            of_cos, of_sin = torch.addcmul(dc * cos, ds, sin, value=-1), torch.addcmul(dc * sin, ds, cos)
+            if grid.windows is not None:
+                back = grid.windows.order.argsort()
+                of_cos, of_sin = of_cos.index_select(1, back), of_sin.index_select(1, back)
+            self.grad_weight[:, : self.m] += of_cos
+            self.grad_weight[:, self.m :] += of_sin
         self._grads = None
 
     @staticmethod
@@ -261,10 +275,18 @@ class FourierProjection:
                 yield view, slice(row, None), slice(column, None)
                 start += count
 
-    def _mm(self, a: Tensor, b: Tensor) -> Tensor:
+    def _mm(self, a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
         if self.low is None:
-            return a @ b
-        return (a.to(self.low) @ b.to(self.low)).to(self.weight.dtype)
+            return torch.mm(a, b, out=out)
+        low = a.to(self.low) @ b.to(self.low)
+        return low.to(self.weight.dtype) if out is None else out.copy_(low)
+
+    def _add(self, total: Tensor, a: Tensor, b: Tensor) -> None:
+        """Add ``a @ b`` to ``total``."""
+        if self.low is None:
+            total.addmm_(a, b)
+        else:
+            total += self._mm(a, b)
 
     def _bmm(self, a: Tensor, b: Tensor) -> Tensor:
         if self.low is None:
