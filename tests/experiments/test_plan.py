@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from uhn.cli import main
 from uhn.experiments.budget import run_steps
-from uhn.experiments.config import ConfigError, parse_config
+from uhn.experiments.config import ConfigError, load_config, parse_config
+from uhn.experiments.costs import Cost, read_costs
 from uhn.experiments.plan import Plan, describe, plan_hash
 
 
@@ -103,6 +105,27 @@ def test_hours_come_from_finished_runs(text: str, tmp_path: Path) -> None:
     line = next(line for line in describe(plan, tmp_path).splitlines() if line.startswith("table01"))
     assert line.split()[1] == "2"
     assert line.split()[-1] == "2.00"
+
+
+def test_hours_come_from_timed_steps_where_nothing_has_run(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["--results", str(tmp_path), "--data", str(tmp_path / "data")]
+    params = tmp_path / "params.yaml"
+    data = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
+    data["profiles"]["smoke"] |= {"tables": {"table11": ["kan-kv"], "table13": ["kan-kv"]}}
+    params.write_text(yaml.safe_dump(data))
+    assert main(["plan", "--measure", "--profile", "smoke", "--params", str(params), *places]) == 0
+    said = capsys.readouterr().out
+    assert "[2/2] kan-kv/uhn:" in said
+    assert "not measured" not in said
+    costs = read_costs(tmp_path / "smoke")
+    assert set(costs) == {"kan-kv/direct", "kan-kv/uhn"}
+    plan = Plan(load_config(params, "smoke"))
+    run = plan.runs["kan-kv/uhn/seed-21962"]
+    known = Cost({"kan-kv/uhn": {"init": 2.0, "train": 10.0}})
+    assert known.hours([run, run]) == pytest.approx(2 * (2.0 * run.init.steps + 10.0 * (run.train.steps or 0)) / 3600)
+    assert known.hours(plan.runs.values()) is None
 
 
 def test_only_what_is_read_from_files_is_fetched(text: str) -> None:

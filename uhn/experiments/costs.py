@@ -73,7 +73,7 @@ def read_costs(results: Path) -> Seconds:
     return found
 
 
-def measure(runs: Iterable[RunSettings], results: Path, data: Path, repeats: int = 2) -> None:
+def measure(runs: Iterable[RunSettings], results: Path, data: Path, repeats: int = 1) -> None:
     """Time steps of one run of every group and write ``costs.json`` after each, so that an interruption loses little.
 
     Evaluation and set-up are not in it. Groups that are in the file already are left alone.
@@ -86,7 +86,6 @@ def measure(runs: Iterable[RunSettings], results: Path, data: Path, repeats: int
 
     Raises:
         ValueError: for settings that cannot be run here.
-        OSError: if the data cannot be had.
     """
     from uhn.experiments.record import hardware
     from uhn.training.precision import pick_device
@@ -103,11 +102,15 @@ def measure(runs: Iterable[RunSettings], results: Path, data: Path, repeats: int
 
 
 def seconds_per_step(run: RunSettings, data: Path, device: torch.device, repeats: int) -> dict[str, float]:
-    """Seconds a step of each phase of a run; of several tasks the mean under their probabilities."""
+    """Seconds a step of each phase of a run; of several tasks the mean under their probabilities.
+
+    Where the data cannot be had, a stand-in of the same shape takes their place: it costs the same.
+    """
     from uhn.experiments.build import build_distribution, build_phases, build_source, build_tasks
     from uhn.training.distributions import OneModel
     from uhn.training.precision import reproducible
 
+    run = run.model_copy(update={"data": run.data.model_copy(update={"stand_in": True})})
     with reproducible(run.compute.threads):
         tasks = build_tasks(run, data, device)
         whole = build_distribution(run, tasks)
