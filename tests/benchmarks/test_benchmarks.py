@@ -123,8 +123,8 @@ def test_repeats_go_by_size() -> None:
 
 
 def test_both_generators_train_alike(tmp_path: Path) -> None:
-    command = ["--run", "kan-kv/uhn/seed-21962", "--profile", "smoke", "--threads", "1", "--data", str(tmp_path)]
-    with pytest.raises(ValueError, match="wanted a uhn run of 51 steps, got uhn kan-kv/uhn/seed-21962, 3"):
+    command = ["--run", "kan-ellipj/uhn/seed-21962", "--profile", "smoke", "--threads", "1", "--data", str(tmp_path)]
+    with pytest.raises(ValueError, match="wanted a uhn run of 51 steps, got uhn kan-ellipj/uhn/seed-21962, 3"):
         training.main(command)
     assert training.main([*command, "--steps", "1", "--output", str(tmp_path)]) == 0
     steps = read_csv(tmp_path / "training_steps.csv")

@@ -35,7 +35,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Any:
         [sys.executable, "-W", "error", str(DRIVER), str(folder)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)},
         cwd=folder,
     )

@@ -140,18 +140,16 @@ def test_facts_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_every_profile_has_the_tables_and_figures_it_can_make() -> None:
-    for profile, ablations in (("quick", (23,)), ("paper", range(23, 29))):
+    for profile in ("quick", "paper"):
         plan = plan_of(profile)
         assert planned_topics(plan) == ("descriptors", "model-sets", "citation")
         assert planned_graphs(plan) == paper.GRAPHS
         rendered = rendered_files(plan, Path("results"))
         names = {path.stem for path in rendered}
-        numbers = (*range(1, 12), 17, *ablations)
-        assert {f"table{number:02d}" for number in numbers} == {
+        assert {f"table{number:02d}" for number in range(1, 29)} == {
             path.stem for path in rendered if path.suffix == ".md"
         } - {"coverage"}
-        assert {"figure3", "figure4", "parameters", "coverage", "report"} <= names
-        assert ("figure5" in names) == (28 in ablations)
+        assert {"figure3", "figure4", "figure5", "parameters", "coverage", "report"} <= names
         assert sum(path.name == "model.safetensors" for path in read_files(plan, Path("results"))) >= 3
 
 

@@ -10,6 +10,7 @@ from uhn.reporting.book import Book, Evidence
 from uhn.reporting.catalogue import FIGURES, FigureSpec, tables, worth
 from uhn.reporting.columns import EMPTY, Fact, Measure, TableSpec
 from uhn.reporting.reductions import share
+from uhn.reporting.searched import NOT_SWEPT
 from uhn.reporting.tables import build
 
 MEANING = {
@@ -95,7 +96,7 @@ def table_lines(spec: TableSpec, book: Book) -> list[Line]:
                 lines.append(line(row.key, column.key, cell.evidence, book))
             elif isinstance(column, Fact):
                 words = [word for word in cell.marks if word in MEANING]
-                if cell.text == column.absent or not words:
+                if cell.text == column.absent or NOT_SWEPT not in words:
                     words.insert(0, cell.text if cell.text == column.absent else "measured")
                 lines.append(Line(row.key, column.key, ", ".join(words)))
     return lines
