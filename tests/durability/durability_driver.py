@@ -197,8 +197,9 @@ def together(folder: Path) -> dict[str, Any]:
 def signals(folder: Path) -> list[Any]:
     """``python -m uhn run``, stopped by SIGTERM, then by SIGINT, then left alone."""
     advance = Loop._advance
-    progress, found = folder / "work" / "smoke" / "kan-kv" / "uhn" / "seed-21962" / "progress.ckpt", []
-    arguments = ["uhn", "run", "kan-kv/uhn/seed-21962", "--profile", "smoke", "--params", str(folder / "params.yaml")]
+    progress, found = folder / "work" / "smoke" / "kan-ellipj" / "uhn" / "seed-21962" / "progress.ckpt", []
+    arguments = ["uhn", "run", "kan-ellipj/uhn/seed-21962", "--profile", "smoke"]
+    arguments += ["--params", str(folder / "params.yaml")]
     arguments += ["--results", str(folder / "results"), "--work", str(folder / "work"), "--data", str(folder / "data")]
     for number in (signal.SIGTERM, signal.SIGINT, None):
 
@@ -213,6 +214,7 @@ def signals(folder: Path) -> list[Any]:
         pid = child(work, log)
         if number is not None:
             while not progress.exists() or progress.stat().st_mtime_ns == before:
+                assert os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None, log.read_text()
                 time.sleep(0.01)
             os.kill(pid, number)
         status = os.waitpid(pid, 0)[1]
