@@ -10,7 +10,7 @@ from uhn.reporting.results import load_runs
 RUN_FILES = ("metrics.json", "history.csv", "accepted.json")
 """What is kept of a run: text; weights stay in the cache."""
 
-RENDERED = ("facts", "model-sets", "sweeps", "tables", "figures", "coverage.md", "report.html")
+RENDERED = ("facts", "model-sets", "sweeps", "costs.json", "tables", "figures", "coverage.md", "report.html")
 """What is kept of the profile beside its runs."""
 
 PARAMS = "params.yaml"
