@@ -55,6 +55,15 @@ TRAINING: tuple[tuple[str, Cell], ...] = (
     ("loss, last step", "last_loss .6f"),
 )
 
+ACCURACY: tuple[tuple[str, Cell], ...] = (
+    ("epoch", "epoch"),
+    ("straightforward (%)", lambda row: f"{100 * row['straightforward']:.2f}"),
+    ("ours, same seed (%)", lambda row: f"{100 * row['ours']:.2f}"),
+    ("ours, mean (%)", lambda row: f"{100 * row['mean']:.2f}"),
+    ("smallest–largest (%)", lambda row: f"{100 * row['low']:.2f}–{100 * row['high']:.2f}"),
+    ("deviation", lambda row: f"{100 * row['deviation']:.2f}"),
+)
+
 
 def table(rows: Sequence[Row], columns: Sequence[tuple[str, Cell]]) -> str:
     """The rows as Markdown; a row that lacks a column has a dash there."""
@@ -113,6 +122,17 @@ def training_text(rows: Sequence[Row]) -> str:
         f"{first['loss_difference']:.1e} of their value.",
     ]
     return "\n".join([*lines, "", table(rows, TRAINING)])
+
+
+def accuracy_text(rows: Sequence[Row]) -> str:
+    """The validation accuracy of both generators by epoch."""
+    last = rows[-1]
+    apart = 100 * abs(last["straightforward"] - last["ours"])
+    lines = [
+        f"{machine(last)}; {last['run']} of the profile {last['profile']}, data: {last['data']}; {last['seeds']} seeds "
+        f"of ours. After the last epoch the two generators are {apart:.2f} points apart under the same seed.",
+    ]
+    return "\n".join([*lines, "", table(rows, ACCURACY)])
 
 
 def write_section(path: Path, name: str, text: str) -> None:

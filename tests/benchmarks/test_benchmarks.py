@@ -11,10 +11,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks import generator, plot, readme, sides, training
+from benchmarks import accuracy, generator, plot, readme, sides, training
 from benchmarks import rows as rows_module
 from benchmarks.cases import MODELS, SCALING, Case, case
 from benchmarks.rows import Row, conditions, read_csv, write_csv
+from uhn import cli
 from uhn.models.feedforward import mlp
 
 
@@ -89,7 +90,7 @@ def test_a_section_is_written_between_its_own_markers(tmp_path: Path) -> None:
 def test_the_readme_has_the_sections_that_the_scripts_write(repository: Path, tmp_path: Path) -> None:
     page = tmp_path / "README.md"
     page.write_bytes((repository / "benchmarks" / "README.md").read_bytes())
-    for name in ("generator", "training"):
+    for name in ("generator", "training", "accuracy"):
         readme.write_section(page, name, "fresh")
 
 
@@ -144,3 +145,24 @@ def test_a_difference_of_the_losses_shows() -> None:
     task = SimpleNamespace(name="t", provenance=SimpleNamespace(kind="real"))
     first, _ = training.summary([row, row], SimpleNamespace(name="r"), task)  # type: ignore[arg-type]
     assert first["loss_difference"] == 0.5
+
+
+def test_whole_runs_of_both_generators_are_compared(repository: Path, tmp_path: Path) -> None:
+    text = (repository / "params.yaml").read_text(encoding="utf-8")
+    head, tail = text.split("  smoke:\n")
+    tail = tail.replace("    defaults:\n", "    defaults:\n      validate_split: true\n      evaluate_every: 1\n", 1)
+    (tmp_path / "params.yaml").write_text(f"{head}  smoke:\n{tail}", encoding="utf-8")
+    shared = ["--profile", "smoke", "--params", str(tmp_path / "params.yaml")]
+    shared += ["--data", str(tmp_path / "data"), "--results", str(tmp_path / "results")]
+    shared += ["--work", str(tmp_path / "work")]
+    command = [*shared, "--output", str(tmp_path), "--run"]
+    with pytest.raises(ValueError, match="wanted a uhn run of one model, got cnn-mixed-width"):
+        accuracy.main([*command, "cnn-mixed-width/uhn/seed-21962"])
+    with pytest.raises(SystemExit, match="is not finished: uhn run mnist-mlp/uhn/seed-21962"):
+        accuracy.main([*command, "mnist-mlp/uhn/seed-21962"])
+    assert cli.main(["run", "mnist-mlp/uhn", *shared]) == 0
+    assert accuracy.main([*command, "mnist-mlp/uhn/seed-21962"]) == 0
+    rows = read_csv(tmp_path / "accuracy.csv")
+    assert [row["epoch"] for row in rows] == sorted({row["epoch"] for row in rows}) and rows[-1]["seeds"] == 2
+    assert all(row["low"] <= row["ours"] <= row["high"] and row["low"] <= row["mean"] <= row["high"] for row in rows)
+    assert abs(rows[-1]["straightforward"] - rows[-1]["ours"]) < 0.05
