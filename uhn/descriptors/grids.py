@@ -43,12 +43,18 @@ Axes = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Factor:
-    """cos and sin of the phases of one half axis, float32 ``[n, m]``; optionally each in its leading basis."""
+    """cos and sin of the phases of one half axis, float32 ``[n, m]``."""
 
     cos: Tensor
     sin: Tensor
-    basis: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
-    """(U_cos [n, r], V_cos [r, m], U_sin [n, r'], V_sin [r', m]) with cos ~ U V."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """cos and sin of one half axis, each as ``U [n, r] @ V [r, m]`` in its leading basis."""
+
+    cos: tuple[Tensor, Tensor]
+    sin: tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -62,18 +68,22 @@ class Windows:
 
 @dataclass(frozen=True)
 class Grid:
-    """Blocks of equal shape that differ only in their constant phase."""
+    """Blocks of equal shape that differ only in their constant phase; ``mode`` says what the columns are."""
 
     offsets: tuple[int, ...]
     phi: Tensor
     rows: Factor
-    columns: Factor
+    columns: Factor | Basis | Windows
     row_size: int
     column_size: int
     row_stride: int
     column_stride: int
     mode: Mode
-    windows: Windows | None = None
+
+    @property
+    def half(self) -> tuple[int, int]:
+        """Rows and columns of the upper half of either axis."""
+        return (self.row_size + 1) // 2, (self.column_size + 1) // 2
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,7 @@ class Planner:
         self.matrix = matrix.double()
         self.dtype = matrix.dtype
         self.hidden = hidden
-        self._bases: dict[Axes, tuple[Tensor, Tensor, Tensor, Tensor] | None] = {}
+        self._bases: dict[Axes, Basis] = {}
 
     def plan(self, blocks: Sequence[IndexBlock]) -> Plan:
         """Group the blocks of a spec, cut each group where it costs least and form its factors."""
@@ -152,7 +162,7 @@ class Planner:
                 ]
                 basis = self._basis(columns)
                 if basis is not None:
-                    rank = (basis[0].shape[1] + basis[2].shape[1]) / 2
+                    rank = (basis.cos[0].shape[1] + basis.sin[0].shape[1]) / 2
                     options.append((8.0 * r * h * rank * (m + half) + ELEMENTWISE * 4 * r * m * h, "basis"))
                 count, rank = self._windows(columns)
                 if count:
@@ -174,14 +184,13 @@ class Planner:
         ranks = [(count, expected_rank(step, size, count)) for count in COUNTS if count <= m]
         return min(ranks, key=lambda pair: pair[1] * (m + half * pair[0]), default=(0, 0.0))
 
-    def _basis(self, columns: Axes) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
+    def _basis(self, columns: Axes) -> Basis | None:
         if len(columns) > 1 or columns[0][1] < 350 or self.dtype == torch.float64:
             return None  # bases are exact to float32 only
         if columns not in self._bases:
             phase = self._half(columns)
-            parts = [leading_basis(phase.cos()), leading_basis(phase.sin())]
-            kept = [p.to(self.dtype) for pair in parts for p in pair]
-            self._bases[columns] = (kept[0], kept[1], kept[2], kept[3])
+            (a, b), (c, d) = leading_basis(phase.cos()), leading_basis(phase.sin())
+            self._bases[columns] = Basis((a.to(self.dtype), b.to(self.dtype)), (c.to(self.dtype), d.to(self.dtype)))
         return self._bases[columns]
 
     def _half(self, axes: Axes) -> Tensor:
@@ -192,10 +201,9 @@ class Planner:
         weights = torch.stack([self.scale[f] * self.matrix[f] for f, _ in axes])
         return values @ weights
 
-    def _factor(self, axes: Axes, with_basis: bool) -> Factor:
+    def _factor(self, axes: Axes) -> Factor:
         phase = reduce_phase(self._half(axes)).to(self.dtype)
-        basis = self._basis(axes) if with_basis else None
-        return Factor(phase.cos(), phase.sin(), basis)
+        return Factor(phase.cos(), phase.sin())
 
     def _grid(self, blocks: Sequence[IndexBlock], split: _Split) -> Grid:
         middle = torch.zeros(10, dtype=torch.float64, device=self.matrix.device)
@@ -204,15 +212,17 @@ class Planner:
         constants = torch.tensor([b.constants for b in blocks], dtype=torch.float64, device=self.matrix.device) + middle
         phi = ((constants - self.centre) * self.scale) @ self.matrix
         phi = reduce_phase(phi).to(self.dtype)
-        rows, windows = self._factor(split.rows, False), None
+        rows = self._factor(split.rows)
+        columns: Factor | Basis | Windows | None = self._basis(split.columns) if split.mode == "basis" else None
         if split.mode == "windows":
-            windows = self._windowed(split.columns, split.windows)
-            phi, rows = phi[:, windows.order], Factor(rows.cos[:, windows.order], rows.sin[:, windows.order])
+            columns = self._windowed(split.columns, split.windows)
+            phi, rows = phi[:, columns.order], Factor(rows.cos[:, columns.order], rows.sin[:, columns.order])
+        if columns is None:
+            columns = self._factor(split.columns)
         r, c = _size(split.rows), _size(split.columns)
         strides = (c, 1) if split.leading else (1, r)
-        columns = self._factor(split.columns, split.mode == "basis")
         offsets = tuple(block.offset for block in blocks)
-        return Grid(offsets, phi, rows, columns, r, c, *strides, split.mode, windows)
+        return Grid(offsets, phi, rows, columns, r, c, *strides, split.mode)
 
     def _windowed(self, columns: Axes, count: int) -> Windows:
         field = columns[0][0]

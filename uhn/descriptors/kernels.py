@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from uhn.descriptors.grids import Grid, Plan
+from uhn.descriptors.grids import Basis, Factor, Grid, Plan, Windows
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ def pieces(plan: Plan, hidden: int, elements: int) -> list[Piece]:
         found.append(Piece(grid, layer, first, last, start, count))
         start += count
 
-    step = max(1, elements // max(2 * m, 1))
+    step = max(1, elements // hidden)  # their features are there already: only the product is made
     total = plan.row_features.shape[0]
     for first in range(0, total, step):
         last = min(first + step, total)
         add(None, 0, first, last, last - first)
     for number, grid in enumerate(plan.grids):
-        half_rows, half_columns = grid.rows.cos.shape[0], grid.columns.cos.shape[0]
+        half_rows, half_columns = grid.half
         each = (half_columns if grid.mode == "features" else 2 * hidden) * m
-        if grid.windows is not None:
-            each = max(max(v.numel() for v in part.right) for part in (grid.windows.cos, grid.windows.sin))
+        if isinstance(grid.columns, Windows):
+            each = max(max(v.numel() for v in part.right) for part in (grid.columns.cos, grid.columns.sin))
         step = max(1, min(elements // each, elements // (4 * half_columns * hidden)))
         for layer in range(len(grid.offsets)):
             for first in range(0, half_rows, step):
@@ -131,33 +131,28 @@ class FourierProjection:
         wc, ws = self._rotated
         n, h = piece.last - piece.first, self.weight.shape[0]
         ca, sa = grid.rows.cos[piece.first : piece.last], grid.rows.sin[piece.first : piece.last]
-        factor, windows = grid.columns, grid.windows
-        if windows is not None:
-            quads = ((windows.cos, ca, wc), (windows.cos, sa, ws), (windows.sin, ca, ws), (windows.sin, sa, wc))
+        half = grid.columns
+        if isinstance(half, Windows):
+            quads = ((half.cos, ca, wc), (half.cos, sa, ws), (half.sin, ca, ws), (half.sin, sa, wc))
             return [part.product(row, w, self._mm) for part, row, w in quads]
-        if grid.mode == "features":
-            quarter = torch.empty(n, factor.cos.shape[0], self.m, dtype=ca.dtype, device=ca.device)
+        if isinstance(half, Factor) and grid.mode == "features":
+            quarter = torch.empty(n, half.cos.shape[0], self.m, dtype=ca.dtype, device=ca.device)
             found = []
-            for row, column, w in (
-                (ca, factor.cos, wc),
-                (sa, factor.cos, ws),
-                (ca, factor.sin, ws),
-                (sa, factor.sin, wc),
-            ):
+            for row, column, w in ((ca, half.cos, wc), (sa, half.cos, ws), (ca, half.sin, ws), (sa, half.sin, wc)):
                 torch.mul(row[:, None], column, out=quarter)
                 found.append(self._mm(quarter.view(-1, self.m), w.t()).view(n, -1, h))
             return found
         scaled = torch.empty(2, n, h, self.m, dtype=ca.dtype, device=ca.device)
         found = []
-        for number, (column, first, second) in enumerate(((factor.cos, wc, ws), (factor.sin, ws, wc))):
+        for axis, first, second in zip(_axis(half), (wc, ws), (ws, wc), strict=True):
             torch.mul(first, ca[:, None], out=scaled[0])
             torch.mul(second, sa[:, None], out=scaled[1])
-            if grid.mode == "basis" and factor.basis is not None:
-                u, v = factor.basis[2 * number : 2 * number + 2]
+            if isinstance(axis, tuple):
+                u, v = axis
                 inner = self._mm(scaled.view(-1, self.m), v.t()).view(2 * n, h, -1)
                 product = self._bmm(u.expand(2 * n, *u.shape), inner.transpose(1, 2))
             else:
-                product = self._mm(scaled.view(-1, self.m), column.t()).view(2 * n, h, -1).transpose(1, 2).contiguous()
+                product = self._mm(scaled.view(-1, self.m), axis.t()).view(2 * n, h, -1).transpose(1, 2).contiguous()
             found += [product[:n], product[n:]]
         return found
 
@@ -199,27 +194,27 @@ class FourierProjection:
         dc, ds = self._grads
         n, h = piece.last - piece.first, self.weight.shape[0]
         ca, sa = grid.rows.cos[piece.first : piece.last], grid.rows.sin[piece.first : piece.last]
-        factor, windows = grid.columns, grid.windows
-        if windows is not None:
-            parts, rows = (windows.cos, windows.cos, windows.sin, windows.sin), (ca, sa, ca, sa)
+        half = grid.columns
+        if isinstance(half, Windows):
+            parts, rows = (half.cos, half.cos, half.sin, half.sin), (ca, sa, ca, sa)
             for g, part, row, d in zip(p, parts, rows, (dc, ds, ds, dc), strict=True):
                 part.accumulate(d, row, g, self._mm, self._add)
             return
-        if grid.mode == "features":
-            quarter = torch.empty(n, factor.cos.shape[0], self.m, dtype=ca.dtype, device=ca.device)
+        if isinstance(half, Factor) and grid.mode == "features":
+            quarter = torch.empty(n, half.cos.shape[0], self.m, dtype=ca.dtype, device=ca.device)
             for g, row, column, d in zip(
-                p, (ca, sa, ca, sa), (factor.cos, factor.cos, factor.sin, factor.sin), (dc, ds, ds, dc), strict=True
+                p, (ca, sa, ca, sa), (half.cos, half.cos, half.sin, half.sin), (dc, ds, ds, dc), strict=True
             ):
                 torch.mul(row[:, None], column, out=quarter)
                 self._add(d, g.reshape(-1, h).t(), quarter.view(-1, self.m))
             return
-        for number, (column, first, second) in enumerate(((factor.cos, dc, ds), (factor.sin, ds, dc))):
-            g = torch.cat([p[2 * number], p[2 * number + 1]]).transpose(1, 2)
-            if grid.mode == "basis" and factor.basis is not None:
-                u, v = factor.basis[2 * number : 2 * number + 2]
+        for axis, pair, first, second in zip(_axis(half), (p[:2], p[2:]), (dc, ds), (ds, dc), strict=True):
+            g = torch.cat(pair).transpose(1, 2)
+            if isinstance(axis, tuple):
+                u, v = axis
                 scaled = self._mm(self._bmm(g, u.expand(2 * n, *u.shape)).view(2 * n * h, -1), v)
             else:
-                scaled = self._mm(g.reshape(2 * n * h, -1), column)
+                scaled = self._mm(g.reshape(2 * n * h, -1), axis)
             scaled = scaled.view(2, n, h, self.m)
             for place in range(n):
                 first.addcmul_(scaled[0, place], ca[place])
@@ -242,8 +237,8 @@ class FourierProjection:
             self._at = (piece.grid, piece.layer)
             cos, sin = grid.phi[piece.layer].cos(), grid.phi[piece.layer].sin()
             wc, ws = self.weight[:, : self.m], self.weight[:, self.m :]
-            if grid.windows is not None:
-                wc, ws = (half.index_select(1, grid.windows.order) for half in (wc, ws))
+            if isinstance(grid.columns, Windows):
+                wc, ws = (half.index_select(1, grid.columns.order) for half in (wc, ws))
             self._rotated = (torch.addcmul(wc * cos, ws, sin), torch.addcmul(ws * cos, wc, sin, value=-1))
         return grid
 
@@ -254,8 +249,8 @@ class FourierProjection:
             cos, sin = grid.phi[self._at[1]].cos(), grid.phi[self._at[1]].sin()
             dc, ds = self._grads
             of_cos, of_sin = torch.addcmul(dc * cos, ds, sin, value=-1), torch.addcmul(dc * sin, ds, cos)
-            if grid.windows is not None:
-                back = grid.windows.order.argsort()
+            if isinstance(grid.columns, Windows):
+                back = grid.columns.order.argsort()
                 of_cos, of_sin = of_cos.index_select(1, back), of_sin.index_select(1, back)
             self.grad_weight[:, : self.m] += of_cos
             self.grad_weight[:, self.m :] += of_sin
@@ -264,7 +259,7 @@ class FourierProjection:
     @staticmethod
     def _segments(grid: Grid, piece: Piece, rows: Tensor) -> Iterator[tuple[Tensor, slice, slice]]:
         """Views of ``rows`` for the four mirror images, with the part of the quarter grid that each covers."""
-        n, c = piece.last - piece.first, grid.columns.cos.shape[0]
+        n, c = piece.last - piece.first, grid.half[1]
         skip_row = 1 if piece.first == 0 and grid.row_size % 2 else 0
         skip_column = grid.column_size % 2
         start = 0
@@ -292,3 +287,8 @@ class FourierProjection:
         if self.low is None:
             return torch.bmm(a, b)
         return torch.bmm(a.to(self.low), b.to(self.low)).to(self.weight.dtype)
+
+
+def _axis(half: Factor | Basis) -> tuple[Tensor | tuple[Tensor, Tensor], ...]:
+    """Cosines and sines of half an axis, each as itself or as (U, V)."""
+    return half.cos, half.sin

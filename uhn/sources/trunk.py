@@ -75,7 +75,7 @@ def generate(
     bias: Tensor,
     structure: Tensor | None,
     parameters: Sequence[Tensor],
-    memory_mib: int = 1024,
+    memory_mib: int = 720,
 ) -> Tensor:
     """Return the flat weights ``[N]`` of the spec behind ``features``.
 
@@ -85,7 +85,8 @@ def generate(
         bias: first layer ``[h]``.
         structure: structure feature ``[1, h]`` or None.
         parameters: the tensors of the blocks and the readout, in order.
-        memory_mib: what is kept for the backward pass at most; what does not fit is recomputed.
+        memory_mib: what is kept for the backward pass at most, a sixth of it for activations of the MLP, whose
+            recomputing is cheap for what they take; what does not fit is recomputed.
     """
     if features.shape[0] <= EAGER_WEIGHTS:
         return features.to_flat(mlp(features.project(weight, bias), structure, parameters).to(weight.dtype))
@@ -111,7 +112,8 @@ class _Generate(torch.autograd.Function):
         ctx.save_for_backward(weight, bias, *rest, *([] if structure is None else [structure]))
         row = weight.shape[0] * weight.element_size()
         room = memory_mib * 2**20 if any(ctx.needs_input_grad) else 0
-        whole = max(0, room - features.shape[0] * row) // (row * max(1, len(rest) // 2 - 1))
+        spare = min(room // 6, room - features.shape[0] * row)
+        whole = max(0, spare) // (row * max(1, len(rest) // 2 - 1))
         ctx.kept = []
         values = torch.empty(features.shape[0], dtype=weight.dtype, device=weight.device)
         projection, tail = features.projection(weight, bias, ctx.low), _Tail(rest, structure, ctx.low)

@@ -53,7 +53,7 @@ class UniversalHypernetwork(WeightSource):
         encoding: str = "gff",
         scale: float = 100.0,
         seed: int = 0,
-        memory_mib: int = 240,
+        memory_mib: int = 720,
         allow_extrapolation: bool = False,
     ) -> None:
         super().__init__()
