@@ -280,6 +280,11 @@ def test_save_and_load_of_the_class(tmp_path: Path) -> None:
     save_source(Direct(spec), tmp_path / "b")
     with pytest.raises(ValueError, match="holds a 'direct' source, wanted 'uhn'"):
         UniversalHypernetwork.load(tmp_path / "b")
+    outside = mlp((97, 90, 3))
+    with pytest.raises(ValueError, match="allow_extrapolation=True"):
+        UniversalHypernetwork.load(tmp_path / "a")(outside)
+    with pytest.warns(UserWarning, match="in_idx -1..96 is outside -1..95"):
+        UniversalHypernetwork.load(tmp_path / "a", allow_extrapolation=True)(outside)
 
 
 def test_a_spec_that_no_step_saw_gets_the_same_weights_after_save_and_load(tmp_path: Path) -> None:

@@ -153,13 +153,17 @@ class UniversalHypernetwork(WeightSource):
         save_source(self, path)
 
     @classmethod
-    def load(cls, path: str | Path) -> UniversalHypernetwork:
-        """Read a generator written by :meth:`save`. Raises ``ValueError`` if the file is anything else."""
+    def load(cls, path: str | Path, *, allow_extrapolation: bool = False) -> UniversalHypernetwork:
+        """Read a generator written by :meth:`save`; ``allow_extrapolation`` as for the constructor.
+
+        Raises ``ValueError`` if the file is anything else.
+        """
         from uhn.sources.files import load_source
 
         source = load_source(path)
         if not isinstance(source, cls):
             raise ValueError(f"{path} holds a {source.kind!r} source, wanted {cls.kind!r}")
+        source.allow_extrapolation = allow_extrapolation
         return source
 
 
