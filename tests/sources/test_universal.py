@@ -159,7 +159,7 @@ def test_impossible_sizes_are_refused(settings: dict[str, object]) -> None:
 def test_recomputing_gives_what_keeping_gives_and_a_second_backward_works(encoding: str) -> None:
     spec, found = SPECS["large"], []
     upstream = torch.randn(spec.num_params, generator=stream(0, "upstream"))
-    for memory in (1024, 1, 0):  # all kept, the rows and some activations, nothing
+    for memory in (1024, 1, 0):  # everything kept, only the rows, nothing
         source = uhn(1, memory_mib=memory, structure=True, encoding=encoding)
         stir(source)
         flat = source(spec)
