@@ -1,7 +1,8 @@
 """Time, memory and error of a generator step: ``python -m benchmarks.generator`` (see README.md beside it).
 
-All sides run in one process, interleaved; peak memory is taken in a process per side. Every row is written when it is
-finished, and a run that was stopped goes on after the last of them.
+All sides run in one process, interleaved; peak memory is taken in a process per side. The times of all models come
+first, then what other work on the machine does not disturb. Every figure is written when it is measured, and a run that
+was stopped goes on after the last of them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ LIMIT_BYTES = 12 * 10**9
 FAIR = 2.6
 """The straightforward form is a fair opponent if it takes at most so many times its products and sines."""
 
+MEASURES = {"times": "ours_s", "memory": "ours_mib", "errors": "weights_max"}
+"""Kinds of figures in the order in which they are measured, with a column that tells whether they were."""
+
 REPEATS = ((10_000, 50), (100_000, 5))
 """(Models below so many weights, timed steps a side); larger ones are timed three times."""
 
@@ -38,10 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scaling = [] if options.quick or options.no_scaling else [f"scaling-{number}" for number in range(len(SCALING))]
     table = Measured(options.output / "generator.csv", options)
     plot = Measured(options.output / "scaling.csv", options)
-    left = [case(n) for n in (*table.missing(options.models), *plot.missing(scaling))]
-    print(f"{len(left)} rows to measure, about {estimate(left, options):.0f} minutes", flush=True)
-    rows = table.measure(options.models, exact=True)
-    points = plot.measure(scaling, exact=False)
+    left = [case(n) for n in (*table.missing(options.models, "times"), *plot.missing(scaling, "times"))]
+    print(f"{len(left)} models to time, about {estimate(left, options):.0f} minutes with memory and errors", flush=True)
+    for kind in ("times", "errors") if options.quick else MEASURES:
+        table.measure(options.models, kind)
+        plot.measure(scaling if kind != "errors" else (), kind)
+    rows, points = table.ordered(), plot.ordered()
     if scaling:
         scaling_plot(points, options.output)
     if options.output.resolve() == (HERE / "results").resolve() and not options.quick:
@@ -50,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class Measured:
-    """A csv of measured models; rows of this machine, code and number of repeats are not measured again."""
+    """A csv of measured models; what was measured on this machine with this code often enough is not measured again."""
 
     def __init__(self, path: Path, options: argparse.Namespace) -> None:
         self.path, self.options = path, options
@@ -59,29 +65,22 @@ class Measured:
         self.rows: dict[str, Row] = {row["model"]: row for row in found if self._holds(row)}
 
     def _holds(self, row: Row) -> bool:
-        complete = self.options.quick or "ours_mib" in row
-        return complete and same_conditions(row, self.conditions) and row["repeats"] >= self._repeats(row["weights"])
+        return same_conditions(row, self.conditions) and row["repeats"] >= repeats(row["weights"], self.options)
 
-    def _repeats(self, weights: int) -> int:
-        return repeats(weights, self.options)
+    def missing(self, names: Iterable[str], kind: str) -> list[str]:
+        """Those of ``names`` that lack the figures of ``kind``: times, memory or errors."""
+        return [name for name in names if MEASURES[kind] not in self.rows.get(name, {})]
 
-    def missing(self, names: Iterable[str]) -> list[str]:
-        """Those of ``names`` that have to be measured."""
-        return [name for name in names if name not in self.rows]
-
-    def measure(self, names: Sequence[str], *, exact: bool) -> list[Row]:
-        """Measure and write what is missing of ``names``, one by one; returns all rows."""
+    def measure(self, names: Sequence[str], kind: str) -> None:
+        """Measure and write what is missing of ``names``, one by one."""
+        left = self.missing(names, kind)
         for name in names:
-            if name in self.rows:
-                print(f"{name}: measured before", flush=True)
+            if name not in left:
+                print(f"{name}: {kind} measured before", flush=True)
                 continue
-            chosen = case(name)
-            count = self._repeats(chosen.spec.num_params)
-            found = row(chosen, count, self.options.threads, with_memory=not self.options.quick, exact=exact)
-            self.rows[name] = found | self.conditions
-            print(describe(found), flush=True)
+            self.rows[name] = self.rows.get(name, {}) | measured(case(name), kind, self.options) | self.conditions
+            print(describe(self.rows[name]) if kind == "times" else f"{name}: {kind} measured", flush=True)
             write_csv(self.path, self.ordered())
-        return self.ordered()
 
     def ordered(self) -> list[Row]:
         """All rows, also those measured before, by the paper's order or by size."""
@@ -117,10 +116,18 @@ def estimate(left: Sequence[Case], options: argparse.Namespace) -> float:
     return seconds / 60
 
 
-def row(case: Case, repeats: int, threads: int, *, with_memory: bool, exact: bool = True) -> Row:
-    """Everything measured of one model: a line of the csv."""
+def measured(case: Case, kind: str, options: argparse.Namespace) -> Row:
+    """One kind of figures of a model: columns of its line of the csv."""
     plain = case.feature_bytes <= LIMIT_BYTES
-    found: Row = {
+    if kind == "errors":
+        return errors(case)
+    if kind == "memory":
+        held = memory.measure(case.name, "ours", options.threads)
+        found: Row = {"baseline_mib": held["baseline_mib"], "ours_mib": held["peak_mib"]}
+        if plain:
+            found["plain_mib"] = memory.measure(case.name, "straightforward", options.threads)["peak_mib"]
+        return found
+    found = {
         "model": case.name,
         "weights": case.spec.num_params,
         "hidden": case.hidden,
@@ -129,15 +136,7 @@ def row(case: Case, repeats: int, threads: int, *, with_memory: bool, exact: boo
     }
     if not plain:
         found["skipped"] = f"straightforward: features of {case.feature_bytes / 1e9:.1f} GB"
-    found |= times(case, repeats, plain)
-    if exact:
-        found |= errors(case)
-    if with_memory:
-        held = memory.measure(case.name, "ours", threads)
-        found |= {"baseline_mib": held["baseline_mib"], "ours_mib": held["peak_mib"]}
-        if plain:
-            found["plain_mib"] = memory.measure(case.name, "straightforward", threads)["peak_mib"]
-    return found
+    return found | times(case, repeats(case.spec.num_params, options), plain)
 
 
 def times(case: Case, repeats: int, plain: bool) -> Row:

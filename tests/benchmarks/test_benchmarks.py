@@ -104,12 +104,12 @@ def test_a_stopped_run_goes_on_and_other_conditions_start_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
-    monkeypatch.setattr(generator, "row", lambda case, *a, **k: measured(case.name, case.spec.num_params, skipped="x"))
+    monkeypatch.setattr(generator, "measured", lambda case, *a: measured(case.name, case.spec.num_params, skipped="x"))
     command = ["--quick", "--threads", "1", "--output", str(tmp_path), "--models"]
     generator.main([*command, "mlp-mnist"])
-    assert "1 rows to measure, about" in capsys.readouterr().out
+    assert "1 models to time, about" in capsys.readouterr().out
     generator.main([*command, "kan-g5", "mlp-mnist"])
-    assert "mlp-mnist: measured before" in capsys.readouterr().out
+    assert "mlp-mnist: times measured before" in capsys.readouterr().out
     assert [row["model"] for row in read_csv(tmp_path / "generator.csv")] == ["kan-g5", "mlp-mnist"]
     monkeypatch.setattr(rows_module, "_code", lambda: "other")
     generator.main([*command, "mlp-mnist"])
