@@ -21,7 +21,7 @@ from benchmarks.rows import Row, conditions, write_csv
 from benchmarks.sides import Straightforward, features
 from uhn.experiments.build import build_distribution, build_phases, build_tasks
 from uhn.experiments.config import load_config
-from uhn.experiments.execute import Session, finished_metrics, read_metrics
+from uhn.experiments.execute import Session, finished_metrics
 from uhn.experiments.identity import run_identity
 from uhn.experiments.plan import Plan
 from uhn.experiments.settings import RunSettings
@@ -57,16 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = options.work / "benchmarks" / SIDE / settings.name
     with reproducible(settings.compute.threads):
         tasks = build_tasks(settings, options.data, torch.device("cpu"))
+        curves = our_curves(plan, settings, tasks, options.results / options.profile / "runs")
         try:
             train(settings, tasks, folder)
         except Stopped:
             return 130
-    runs = options.results / options.profile / "runs"
-    seeds = [run for run in plan.runs.values() if (run.experiment, run.method) == (settings.experiment, "uhn")]
-    curves = {(SIDE, settings.seed): curve(folder)}
-    curves |= {("ours", run.seed): curve(runs / run.name) for run in seeds if read_metrics(runs / run.name)}
-    if ("ours", settings.seed) not in curves:
-        raise SystemExit(f"{runs / settings.name} is not finished: uhn run {settings.name} --profile {options.profile}")
+    curves[SIDE, settings.seed] = curve(folder)
     data = {"run": settings.name, "profile": options.profile, "data": f"{tasks[0].name}, {tasks[0].provenance.kind}"}
     rows = [row | data | conditions(settings.compute.threads) for row in summary(curves, settings.seed)]
     write_csv(options.output / "accuracy.csv", rows)
@@ -85,9 +81,36 @@ def check(settings: RunSettings) -> None:
         raise ValueError(f"wanted a run with validate_split and evaluate_every, {settings.name} has not both")
 
 
+def our_curves(
+    plan: Plan, settings: RunSettings, tasks: Sequence[Task], runs: Path
+) -> dict[tuple[str, int], dict[int, float]]:
+    """Curves by (side, seed) of the runs that ``uhn run`` finished with the present settings, data and code.
+
+    Raises:
+        ValueError: if the run of the seed that is compared is not among them.
+    """
+    found = {}
+    for run in plan.runs.values():
+        if (run.experiment, run.method) == (settings.experiment, settings.method):
+            metrics = finished_metrics(run, runs / run.name, identity_of(run, tasks))
+            if metrics is not None and metrics["status"] == "finished":
+                found["ours", run.seed] = curve(runs / run.name)
+    if ("ours", settings.seed) not in found:
+        raise ValueError(
+            f"wanted a finished run of the present settings, data and code in {runs / settings.name}, got none: "
+            f"uhn run {settings.name} --profile {plan.profile}"
+        )
+    return found
+
+
+def identity_of(settings: RunSettings, tasks: Sequence[Task]) -> str:
+    """The run's identity on these data."""
+    return run_identity(settings, [task.provenance.fingerprint for task in tasks])
+
+
 def train(settings: RunSettings, tasks: Sequence[Task], folder: Path) -> None:
     """Run ``settings`` with the straightforward generator to its end; a finished one is left alone."""
-    identity = f"{SIDE} {run_identity(settings, [task.provenance.fingerprint for task in tasks])}"
+    identity = f"{SIDE} {identity_of(settings, tasks)}"
     if finished_metrics(settings, folder, identity) is not None:
         return
     distribution = build_distribution(settings, tasks)

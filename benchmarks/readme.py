@@ -85,7 +85,8 @@ def _cell(row: Row, cell: Cell) -> str:
 
 def machine(row: Row) -> str:
     """The machine in words."""
-    return f"{row['processor']}, {row['cores']} cores, {row['threads']} threads, torch {row['torch']}"
+    threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
+    return f"{row['processor']}, {row['cores']} cores, {threads}, torch {row['torch']}"
 
 
 def generator_text(rows: Sequence[Row], points: Sequence[Row]) -> str:
