@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from uhn.models.forward import Inputs as Inputs
     from uhn.models.forward import run as run
     from uhn.models.spec import ModelSpec as ModelSpec
+    from uhn.sources.chain import Chain as Chain
     from uhn.sources.direct import Direct as Direct
+    from uhn.sources.files import load_source as load_source
+    from uhn.sources.files import save_source as save_source
     from uhn.sources.universal import UniversalHypernetwork as UniversalHypernetwork
+    from uhn.training.matching import matching_loss as matching_loss
 
 _HOMES = {
     "ModelSpec": "uhn.models.spec",
@@ -28,6 +32,10 @@ _HOMES = {
     "zoo": "uhn.models",
     "Direct": "uhn.sources.direct",
     "UniversalHypernetwork": "uhn.sources.universal",
+    "Chain": "uhn.sources.chain",
+    "load_source": "uhn.sources.files",
+    "save_source": "uhn.sources.files",
+    "matching_loss": "uhn.training.matching",
     "to_module": "uhn.export",
     "from_module": "uhn.export",
     "state_dict": "uhn.export",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,3 +104,19 @@ def test_the_readme_example_works(repository: Path) -> None:
     scope: dict[str, object] = {}
     exec(compile(example, "README.md", "exec"), scope)
     assert scope["logits"].shape == (8, 10)  # type: ignore[attr-defined]
+
+
+def test_the_library_page_works(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its blocks in order, as a reader would type them; and what the page says of their outcome."""
+    text = (repository / "docs" / "library.md").read_text(encoding="utf-8")
+    blocks = [part.split("```")[0] for part in text.split("```python\n")[1:]]
+    assert len(blocks) == text.count("```") // 2
+    monkeypatch.chdir(tmp_path)
+    scope: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "docs/library.md", "exec"), scope)
+    assert scope["losses"][-1] < scope["losses"][0] / 2
+    assert scope["accuracy"] > 0.6 and scope["unseen_accuracy"] > 0.6, "chance is a half of the rows at most"
+    assert len(scope["said"]) == 1 and "out_idx 0..31 is outside 0..23" in str(scope["said"][0].message)
+    assert scope["logits"].shape == (256, 3) and scope["values"].shape == (256, 1)
+    assert scope["spec"].num_params == 403 == len(scope["flat"])
