@@ -120,6 +120,26 @@ def test_a_diverged_run_and_an_empty_history_are_shown(results: Path) -> None:
     read(text)
 
 
+@pytest.mark.parametrize("diverged", [False, True])
+def test_tasks_with_different_metrics_have_a_curve_each(tmp_path: Path, diverged: bool) -> None:
+    """A cell of the history then holds a value a task, in the order of the settings (not of the sorted metrics)."""
+    names = ["mnist", "cifar10", "cora", "pubmed", "ag_news", "kv"]
+    record = metrics("multi-task", "uhn", 1, None)
+    record["settings"]["tasks"] = [{"dataset": name, "model": "m", "probability": 0.2} for name in names]
+    if not diverged:
+        each = {name: {"metric": "rmse" if name == "kv" else "accuracy", "value": 0.5} for name in sorted(names)}
+        record |= {"status": "finished", "values": each}
+    lines = ["phase,step,epoch,lr,loss,metric,seconds", "train,1,1,1,2.0,.1 .2 .3 .4 .5 8,0", "train,2,2,1,2.0,,0"]
+    run = load_runs(leave(tmp_path, record, text="\n".join(lines) + "\n"), "quick")["multi-task/uhn/seed-1"]
+    for part, value in enumerate((0.1, 0.2, 0.3, 0.4, 0.5, 8.0)):
+        assert curves.history_curves([run], "train", "metric", part) == [curves.Curve("seed 1", ((1.0, value),))]
+    outcome = "diverged" if diverged else "finished, ag_news accuracy 0.5, cifar10 accuracy 0.5, cora accuracy"
+    assert run.outcome.startswith(outcome)
+    found = re.findall(r"<figcaption>([^<]*) while training</figcaption>", page.to_html(book(tmp_path)))
+    words = {name: "Score" if diverged else "RMSE" if name == "kv" else "Accuracy" for name in names}
+    assert found == [f"{name}: {words[name]}" for name in names]
+
+
 def test_a_page_without_runs_is_whole(tmp_path: Path) -> None:
     assert "not run" in page.to_html(book(tmp_path))
 

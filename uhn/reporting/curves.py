@@ -25,14 +25,17 @@ class Curve:
     points: tuple[tuple[float, float], ...]
 
 
-def history_curves(runs: Sequence[Run], phase: str, column: str) -> list[Curve]:
-    """One curve per run from its history; rows without a finite value are left out, long ones averaged in bins."""
+def history_curves(runs: Sequence[Run], phase: str, column: str, part: int = 0) -> list[Curve]:
+    """One curve per run from its history; rows without a finite value are left out, long ones averaged in bins.
+
+    ``part`` picks one of the values of a cell that holds several: those of tasks with different metrics, in order.
+    """
     curves = []
     for run in runs:
         points = []
         for row in load_history(run):
             if row["phase"] == phase and row[column] not in ("", None):
-                x, y = float(row["step"]), float(row[column])
+                x, y = float(row["step"]), float(row[column].split()[part])
                 if math.isfinite(x) and math.isfinite(y):
                     points.append((x, y))
         if points:

@@ -59,7 +59,7 @@ def _run(run: Run, root: Path | None) -> list[str]:
     machine = ", ".join(f"{k} {v}" for k, v in run["hardware"].items())
     lines = [
         f"run        {run.name}",
-        f"result     {run['status']}, {run['metric']} {run['value']}",
+        f"result     {run.outcome}",
         f"steps      {budget.get('init_steps', 0):,} initialisation, {budget.get('train_steps', 0):,}{of} training",
         f"identity   {run['identity']}",
         f"settings   {run['settings_hash']}",

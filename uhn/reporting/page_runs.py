@@ -10,8 +10,8 @@ from html import escape
 from uhn.reporting.book import Evidence
 from uhn.reporting.coverage import commit
 from uhn.reporting.curves import history_curves, legend, svg
-from uhn.reporting.reductions import paper_steps
-from uhn.reporting.results import Run
+from uhn.reporting.reductions import dataset_names, paper_steps
+from uhn.reporting.results import Run, load_history
 
 
 def anchor(group: str) -> str:
@@ -45,19 +45,25 @@ def group_section(name: str, evidence: Evidence, on: Sequence[str]) -> str:
 
 
 def _curves(name: str, runs: tuple[Run, ...]) -> str:
-    metric = str(runs[0]["metric"])
-    plots = (
-        ("init", "loss", "Initialisation loss", True),
-        ("train", "loss", "Training loss", True),
-        ("train", "metric", "Accuracy while training" if metric == "accuracy" else "RMSE while training", False),
-    )
+    plots = [("init", "loss", 0, "Initialisation loss", "loss"), ("train", "loss", 0, "Training loss", "loss")]
+    for part, (task, metric) in enumerate(_scored(runs)):
+        title = f"{'RMSE' if metric == 'rmse' else metric.capitalize()} while training"
+        plots.append(("train", "metric", part, f"{task}: {title}" if task else title, metric))
     figures = []
-    for phase, column, title, log in plots:
-        label = metric if column == "metric" else column
-        curves = history_curves(runs, phase, column)
-        if picture := svg(curves, title=f"{title}, {name}", x_label="step", y_label=label, log=log):
-            figures.append(f"<figure>{picture}<figcaption>{title}</figcaption></figure>")
+    for phase, column, part, title, label in plots:
+        curves = history_curves(runs, phase, column, part)
+        if picture := svg(curves, title=f"{title}, {name}", x_label="step", y_label=label, log=label == "loss"):
+            figures.append(f"<figure>{picture}<figcaption>{escape(title)}</figcaption></figure>")
     return "".join(figures)
+
+
+def _scored(runs: tuple[Run, ...]) -> list[tuple[str, str]]:
+    """(task, metric) of every value in a metric cell of the histories; one value is the run's and names no task."""
+    cells = (row["metric"] for run in runs for row in load_history(run) if row["metric"])
+    if len(next(cells, "").split()) < 2:
+        return [("", str(runs[0]["metric"]))]
+    values = next((run["values"] for run in runs if run.get("values")), {})
+    return [(task, values[task]["metric"] if task in values else "score") for task in dataset_names(runs[0])]
 
 
 def _run(run: Run) -> str:
@@ -66,7 +72,7 @@ def _run(run: Run) -> str:
     counts = run["parameters"]
     hardware = ", ".join(f"{key} {value}" for key, value in run["hardware"].items())
     facts = [
-        ("Result", escape(f"{run['status']}, {run['metric']} {told(run).partition(': ')[2]}")),
+        ("Result", escape(run.outcome)),
         ("Steps", f"{budget.get('init_steps', 0):,} + {budget.get('train_steps', 0):,}" + _paper(steps)),
         ("Parameters", f"target {counts['target']:,}; trainable {counts['trainable']:,}; frozen {counts['frozen']:,}"),
         ("Identity", f"<code>{escape(run['identity'])}</code>"),

@@ -74,6 +74,15 @@ class Run:
         return note
 
     @property
+    def outcome(self) -> str:
+        """Its status and value in words; the values of its tasks if their metrics differ."""
+        if not self.finished:
+            return "diverged"
+        values = {"": self.metrics} if self["value"] is not None else self.get("values", {})
+        told = (f"{name} {each['metric']} {each['value']:.6g}".lstrip() for name, each in values.items())
+        return ", ".join(["finished", *told])
+
+    @property
     def settings(self) -> Mapping[str, Any]:
         """Its resolved settings."""
         return self.metrics["settings"]
