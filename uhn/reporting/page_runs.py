@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 from uhn.reporting.book import Evidence
 from uhn.reporting.coverage import commit
@@ -62,7 +63,7 @@ def _scored(runs: tuple[Run, ...]) -> list[tuple[str, str]]:
     cells = (row["metric"] for run in runs for row in load_history(run) if row["metric"])
     if len(next(cells, "").split()) < 2:
         return [("", str(runs[0]["metric"]))]
-    values = next((run["values"] for run in runs if run.get("values")), {})
+    values: Mapping[str, Any] = next((run["values"] for run in runs if run.get("values")), {})
     return [(task, values[task]["metric"] if task in values else "score") for task in dataset_names(runs[0])]
 
 
