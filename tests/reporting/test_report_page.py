@@ -140,6 +140,14 @@ def test_tasks_with_different_metrics_have_a_curve_each(tmp_path: Path, diverged
     assert found == [f"{name}: {words[name]}" for name in names]
 
 
+def test_the_outcome_of_a_trial_is_its_validation_value(tmp_path: Path) -> None:
+    leave(tmp_path, metrics(seed=1), metrics(seed=2, value=None, status="finished", validation=0.25))
+    assert [run.outcome for run in load_runs(tmp_path, "quick").values()] == [
+        "finished, accuracy 0.98",
+        "finished, validation accuracy 0.25",
+    ]
+
+
 def test_a_page_without_runs_is_whole(tmp_path: Path) -> None:
     assert "not run" in page.to_html(book(tmp_path))
 

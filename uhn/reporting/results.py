@@ -75,9 +75,11 @@ class Run:
 
     @property
     def outcome(self) -> str:
-        """Its status and value in words; the values of its tasks if their metrics differ."""
+        """Its status and value in words: a trial's on validation rows; those of its tasks if their metrics differ."""
         if not self.finished:
             return "diverged"
+        if (validation := self.get("validation")) is not None:
+            return f"finished, validation {self['metric']} {validation:.6g}"
         values = {"": self.metrics} if self["value"] is not None else self.get("values", {})
         told = (f"{name} {each['metric']} {each['value']:.6g}".lstrip() for name, each in values.items())
         return ", ".join(["finished", *told])
