@@ -42,8 +42,13 @@ def _globals() -> dict[str, object]:
 
 @pytest.fixture(autouse=True)
 def clean_globals() -> Iterator[None]:
-    """Fail a test that leaves torch's globals changed; put the global generators back where they were."""
+    """Fail a test that leaves torch's globals changed; give each the same global generators, put back afterwards.
+
+    Torch seeds its own at random, so a test whose stock layers drew from it would see other weights in every run.
+    """
     before, torch_state, numpy_state = _globals(), torch.random.get_rng_state(), np.random.get_state()
+    torch.manual_seed(0)
+    np.random.seed(0)
     yield
     torch.random.set_rng_state(torch_state)
     np.random.set_state(numpy_state)

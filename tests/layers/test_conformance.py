@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -172,23 +173,27 @@ def test_zero_initialisation_makes_every_target_zero(kind: str) -> None:
 
 
 STOCK = (
-    (Linear(300, 200), nn.Linear(300, 200), {"weight": "weight", "bias": "bias"}),
-    (Conv(30, 40, 5), nn.Conv2d(30, 40, 5), {"weight": "weight", "bias": "bias"}),
-    (GCN(300, 100), pyg.GCNConv(300, 100), {"weight": "lin.weight", "bias": "bias"}),
+    (Linear(300, 200), lambda: nn.Linear(300, 200), {"weight": "weight", "bias": "bias"}),
+    (Conv(30, 40, 5), lambda: nn.Conv2d(30, 40, 5), {"weight": "weight", "bias": "bias"}),
+    (GCN(300, 100), lambda: pyg.GCNConv(300, 100), {"weight": "lin.weight", "bias": "bias"}),
     (
         GAT(300, 40, 50),
-        pyg.GATConv(300, 40, 50),
+        lambda: pyg.GATConv(300, 40, 50),
         {"weight": "lin.weight", "bias": "bias", "att_src": "att_src", "att_dst": "att_dst"},
     ),
-    (Embedding(400, 50, 3), nn.Embedding(400, 50), {"token": "weight"}),
-    (Attention(200, 2), nn.MultiheadAttention(200, 2), {"out_weight": "out_proj.weight", "query_bias": "in_proj_bias"}),
+    (Embedding(400, 50, 3), lambda: nn.Embedding(400, 50), {"token": "weight"}),
+    (
+        Attention(200, 2),
+        lambda: nn.MultiheadAttention(200, 2),
+        {"out_weight": "out_proj.weight", "query_bias": "in_proj_bias"},
+    ),
 )
 
 
 @pytest.mark.parametrize(("layer", "module", "names"), STOCK, ids=[type(layer).__name__ for layer, *_ in STOCK])
-def test_targets_are_the_statistics_of_stock_initialisations(layer: Layer, module: nn.Module, names: dict) -> None:
+def test_targets_are_the_statistics_of_stock_initialisations(layer: Layer, module: Callable, names: dict) -> None:
     """B.6: targets match what PyTorch and PyG draw by default."""
-    stock = dict(module.named_parameters())
+    stock = dict(module().named_parameters())
     draws = {param.name: param for param in layer.params()}
     for ours, theirs in names.items():
         value, init = stock[theirs].detach(), draws[ours].init
@@ -196,7 +201,9 @@ def test_targets_are_the_statistics_of_stock_initialisations(layer: Layer, modul
         assert abs(float(value.mean()) - init.mean) <= error
         assert abs(float(value.std(correction=0)) - init.std) <= error
         drawn = init.draw(value.numel(), torch.Generator().manual_seed(1))
-        assert abs(float(drawn.abs().max()) - float(value.abs().max())) <= 0.15 * float(value.abs().max())
+        # The 95 % quantile of the sizes tells a uniform from a normal draw of the same deviation (1.65 against 1.96).
+        tails = torch.stack([values.abs().flatten().quantile(0.95) for values in (drawn, value)])
+        assert abs(float(tails[0] - tails[1])) <= 0.1 * float(tails[1])
 
 
 def test_targets_without_a_stock_counterpart() -> None:
