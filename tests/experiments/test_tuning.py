@@ -168,8 +168,9 @@ def test_a_planted_guardrail_drops_a_winner_and_where_nothing_passes_says_by_how
     (tmp_path / f"results/smoke/sweeps/{KEY}/stage3.json").unlink()
     _plant(repository, tmp_path, 3, {"lr-0.002": 0.9})
     capsys.readouterr()
-    _choose(repository, tmp_path, 3, code=2, params=params)
+    _choose(repository, tmp_path, 3, code=1, params=params)
     said = capsys.readouterr().err
+    assert said.startswith(f"uhn: {KEY}, stage3: none of ")
     assert "configurations can be chosen" in said
     assert "stage1/lr-0.002 misses kv by 0.4" in said
     assert "Traceback" not in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from uhn.experiments.budget import FUNCTIONS
 from uhn.experiments.commands import Subparsers, add_places, add_profile, plan_of, train
 from uhn.experiments.config import ConfigError
 from uhn.experiments.plan import Plan
-from uhn.experiments.selection import Rule, Trial, select, select_rate, why
+from uhn.experiments.selection import NothingPasses, Rule, Trial, select, select_rate, why
 from uhn.experiments.sweeps import Outcome, Stage, Sweep, Values
 from uhn.files import write_atomically
 
@@ -30,7 +31,7 @@ def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def run_sweeps(args: argparse.Namespace) -> int:
-    """Run what was asked for."""
+    """Run what was asked for; 1 if a sweep ended without a choice."""
     plan = plan_of(args)
     if bool(args.job) == bool(args.names):
         raise ConfigError("uhn sweep: wanted names of sweeps or --job, got " + ("both" if args.job else "neither"))
@@ -42,12 +43,18 @@ def run_sweeps(args: argparse.Namespace) -> int:
         raise ConfigError(f"no sweep {', '.join(unknown)}: profile {plan.profile} sweeps {swept}")
     sweeps = [plan.sweeps[name] for name in names]
     asked = [(sweep, sweep.stage(args.stage) if args.stage else None) for sweep in sweeps]
+    code = 0
     for sweep, only in asked:
         for stage in sweep.stages if only is None else (only,):
             if not args.select:
                 train(plan, sweep.run_names(stage), work=args.work, data=args.data)
-            choose(plan, sweep, stage)
-    return 0
+            try:
+                choose(plan, sweep, stage)
+            except NothingPasses as error:  # its later stages have nothing to start from; the other sweeps have
+                print(f"uhn: {sweep.key}, {stage.name}: {error}", file=sys.stderr)
+                code = 1
+                break
+    return code
 
 
 def choose(plan: Plan, sweep: Sweep, stage: Stage) -> Outcome:
