@@ -5,6 +5,7 @@ VENV ?= .venv
 CORES ?= 1
 WORKERS ?= 2
 PROFILE ?= quick
+N ?= 20
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -12,7 +13,7 @@ STAMP := $(VENV)/.installed
 # Modules are compiled when they are first imported, and kept: else every job would compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: tables test lint types unit install clean
+.PHONY: tables test lint types unit faults install clean
 
 tables: $(STAMP)
 	@$(BIN)/snakemake tables --cores $(CORES) --config profile=$(PROFILE)
@@ -28,6 +29,10 @@ types: $(STAMP)
 
 unit: $(STAMP)
 	@$(BIN)/pytest -q -n $(WORKERS)
+
+# The fault farm of the suite, N times as long.
+faults: $(STAMP)
+	@UHN_FAULTS=$(N) $(BIN)/pytest -q -n $(WORKERS) tests/faults
 
 install: $(STAMP)
 
