@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from uhn.cli import main
 from uhn.reporting.reference import PARAMS, keep
 from uhn.reporting.render import open_book, render
 
@@ -48,6 +49,47 @@ def test_every_metrics_file_names_a_commit_that_exists(profile: str) -> None:
         pytest.skip("a shallow clone does not hold older commits")
     for commit in commits:
         subprocess.run(["git", "cat-file", "-e", f"{commit}^{{commit}}"], cwd=ROOT, check=True)
+
+
+def train(folder: Path, *names: str) -> None:
+    places = [f"--{name}={folder / name}" for name in ("results", "work", "data")]
+    assert main(["run", *names, "--profile", "smoke", "--params", str(ROOT / "params.yaml"), *places]) == 0
+
+
+def small_files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_new_runs_join_those_that_are_kept(tmp_path: Path) -> None:
+    """What two machines made one after the other is what one machine would have kept of both."""
+    for number, names in enumerate((["kan-kv/direct"], ["kan-kv/uhn"], ["kan-kv/direct", "kan-kv/uhn"])):
+        train(tmp_path / str(number), *names)
+    first, second, both = (tmp_path / str(number) / "results" for number in range(3))
+    target = tmp_path / "kept"
+    for results in (first, second):
+        kept = keep(results, "smoke", ROOT / "params.yaml", target)
+    runs = {path.parent.relative_to(kept / "runs").as_posix() for path in (kept / "runs").rglob("metrics.json")}
+    assert runs == {f"kan-kv/{method}/seed-{seed}" for method in ("direct", "uhn") for seed in (21962, 59358)}
+    for run in runs:
+        assert not (kept / "runs" / run / "model.safetensors").exists()
+    table = keep(both, "smoke", ROOT / "params.yaml", tmp_path / "whole") / "tables" / "table11.csv"
+    assert (kept / "tables" / "table11.csv").read_bytes() == table.read_bytes()
+    assert sorted(path.name for path in target.iterdir()) == ["smoke"]
+
+
+def test_what_was_kept_stays_until_the_new_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(tmp_path, "kan-kv/direct")
+    kept = keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
+    before = small_files(tmp_path / "kept")
+    train(tmp_path, "kan-kv/uhn")
+    monkeypatch.setattr("uhn.reporting.reference.render", fail)
+    with pytest.raises(OSError, match="full"):
+        keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
+    assert small_files(tmp_path / "kept") == before and kept.is_dir()
+
+
+def fail(*_: object) -> None:
+    raise OSError(28, "the disk is full")
 
 
 def test_nothing_is_kept_of_nothing(tmp_path: Path) -> None:

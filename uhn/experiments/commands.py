@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from uhn.experiments.config import ConfigError, load_config
 from uhn.experiments.jobs import run_all
 from uhn.experiments.plan import Plan, describe
+from uhn.experiments.settings import RunSettings
 from uhn.experiments.sweeps import FOLDER
 from uhn.files import write_atomically
 
@@ -57,6 +59,17 @@ def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     run = subparsers.add_parser("run", help="train runs, or resume them, in one process")
     run.add_argument("names", nargs="*", metavar="NAME", help="run, experiment/method or experiment")
     run.add_argument("--job", help="all runs of a job of the plan")
+    run.add_argument("--missing", action="store_true", help="every run without a result, cheapest first")
+    run.add_argument("--table", help="with --missing: only what this table rests on, e.g. table11")
+    run.add_argument("--within", metavar="DURATION", help="with --missing: save and stop after it, e.g. 2h, 90m")
+    run.add_argument("--until", metavar="HH:MM", help="with --missing: save and stop at that time of day")
+    run.add_argument("--dry-run", action="store_true", help="with --missing: only say what would be done, and when")
+    run.add_argument(
+        "--reference",
+        type=Path,
+        default=Path("results/reference"),
+        help="with --missing: kept results, which are not missing (default: results/reference)",
+    )
     add_places(run)
     add_profile(run)
     run.set_defaults(handler=run_runs)
@@ -98,12 +111,52 @@ def names_of(plan: Plan, asked: list[str]) -> list[str]:
 def run_runs(args: argparse.Namespace) -> int:
     """Train what was asked for."""
     plan = plan_of(args)
-    if bool(args.job) == bool(args.names):
-        raise ConfigError("uhn run: wanted names of runs or --job, got " + ("both" if args.job else "neither"))
+    asked = [
+        word
+        for word, given in (("names of runs", args.names), ("--job", args.job), ("--missing", args.missing))
+        if given
+    ]
+    if len(asked) != 1:
+        raise ConfigError(f"uhn run: wanted names of runs, --job or --missing, got {' and '.join(asked) or 'none'}")
+    if args.missing:
+        return run_missing(plan, args)
+    for option in ("table", "within", "until", "dry_run"):
+        if getattr(args, option):
+            raise ConfigError(f"uhn run: --{option.replace('_', '-')} goes with --missing, got it without")
     if args.job and args.job not in plan.groups:
         raise ConfigError(f"no job {args.job!r}; there are {', '.join(plan.groups)}")
     names = plan.groups[args.job] if args.job else names_of(plan, args.names)
     train(plan, names, work=args.work, data=args.data)
+    return 0
+
+
+def run_missing(plan: Plan, args: argparse.Namespace) -> int:
+    """Say what is missing, then make it until the time is up."""
+    from uhn.experiments.execute import execute  # imports torch
+    from uhn.experiments.queue import Queue, window, work_off
+    from uhn.training.interrupts import Stopped
+
+    assert plan.results is not None
+    now, results, folder = time.time(), plan.results, args.work / plan.profile
+    seconds = window(args.within, args.until, now)
+    queue = Queue.of(plan, args.reference / plan.profile, args.table)
+    print(queue.announcement(seconds, now), flush=True)
+    if args.dry_run:
+        return 0
+    deadline = None if seconds is None else time.monotonic() + seconds
+
+    def train_one(run: RunSettings) -> None:
+        if deadline is not None and time.monotonic() >= deadline:
+            raise Stopped
+        run_all(
+            [run],
+            lambda one: execute(one, results=results, work=folder, data_root=args.data, deadline=deadline),
+            results=results / "runs",
+            work=folder,
+            wait=False,
+        )
+
+    work_off(queue.runs, train_one)
     return 0
 
 

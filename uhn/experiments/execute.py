@@ -35,7 +35,9 @@ REPORTS = 200
 """Rows of the history per phase, at most, beside those of evaluations."""
 
 
-def execute(settings: RunSettings, *, results: Path, work: Path, data_root: Path) -> dict[str, Any]:
+def execute(
+    settings: RunSettings, *, results: Path, work: Path, data_root: Path, deadline: float | None = None
+) -> dict[str, Any]:
     """Run ``settings`` to its end and return its metrics; a finished run of the same identity is left alone.
 
     Args:
@@ -43,6 +45,7 @@ def execute(settings: RunSettings, *, results: Path, work: Path, data_root: Path
         results: folder of the profile; files go to ``results/runs/<name>``.
         work: folder of progress files; this run's is ``work/<name>/progress.ckpt``.
         data_root: folder of the data.
+        deadline: the time of ``time.monotonic()`` at which to save and leave with :class:`Stopped`.
 
     Raises:
         ValueError: for settings that cannot be run here.
@@ -63,7 +66,7 @@ def execute(settings: RunSettings, *, results: Path, work: Path, data_root: Path
             clean_up(folder, progress)
             return taken
         session = Session(settings, build_distribution(settings, tasks), build_phases(settings, tasks), device)
-        with stop_on_signals() as stop:
+        with stop_on_signals(deadline) as stop:
             return session.run(folder, progress, identity, stop)
         raise Stopped  # and whoever handled the signal before let the process go on
 

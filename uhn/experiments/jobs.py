@@ -26,15 +26,25 @@ def result_files(name: str) -> tuple[str, ...]:
     return RESULT_FILES[1:] if name.startswith(f"{FOLDER}/") else RESULT_FILES
 
 
+class Busy(Exception):
+    """Another process has the run."""
+
+
 WAIT_SECONDS = 10.0
 """Time between two lines that say that another process has the run."""
 
 
 @contextmanager
-def alone(work: Path, name: str) -> Iterator[None]:
-    """Hold the run's lock, so that two processes never train it at once; the system frees it if a process is killed."""
+def alone(work: Path, name: str, *, wait: bool = True) -> Iterator[None]:
+    """Hold the run's lock, so that two processes never train it at once; the system frees it if a process is killed.
+
+    Raises:
+        Busy: without ``wait``, if another process has it.
+    """
     lock = FileLock(work / "lock")
-    while not _hold(lock, work):
+    while not _hold(lock, work, WAIT_SECONDS if wait else 0):
+        if not wait:
+            raise Busy(name)
         print(f"{name}: waiting for another process that has it", flush=True)
     try:
         yield
@@ -42,11 +52,11 @@ def alone(work: Path, name: str) -> Iterator[None]:
         lock.release()
 
 
-def _hold(lock: FileLock, work: Path) -> bool:
+def _hold(lock: FileLock, work: Path, timeout: float) -> bool:
     """Try to get the lock for a while. Whoever had it before may have removed the file or the folder meanwhile."""
     work.mkdir(parents=True, exist_ok=True)
     try:
-        lock.acquire(timeout=WAIT_SECONDS)
+        lock.acquire(timeout=timeout)
     except Timeout:
         return False
     except FileNotFoundError:  # the folder went between the two lines above
@@ -92,7 +102,12 @@ def forget(work: Path, name: str) -> None:
 
 
 def run_all(
-    runs: Iterable[RunSettings], execute: Callable[[RunSettings], object], *, results: Path, work: Path
+    runs: Iterable[RunSettings],
+    execute: Callable[[RunSettings], object],
+    *,
+    results: Path,
+    work: Path,
+    wait: bool = True,
 ) -> None:
     """Execute ``runs`` in order. ``execute`` skips a run that is finished with the same identity.
 
@@ -101,10 +116,14 @@ def run_all(
         execute: trains or resumes one run and writes its files.
         results: folder with a folder per run name.
         work: folder for progress files, likewise.
+        wait: whether to wait for a run that another process has.
+
+    Raises:
+        Busy: without ``wait``, at the first such run.
     """
     done = list(runs)
     for run in done:
-        with alone(work / run.name, run.name):
+        with alone(work / run.name, run.name, wait=wait):
             bring_back(results / run.name, work / run.name)
             execute(run)
             keep(results / run.name, work / run.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -16,22 +17,34 @@ class Stopped(Exception):
 
 
 class StopRequest:
-    """Remembers the first signal; a second one of the same kind takes its usual effect at once."""
+    """Remembers the first signal; a second one of the same kind takes its usual effect at once.
 
-    def __init__(self) -> None:
+    Args:
+        deadline: the time of ``time.monotonic()`` from which on stopping is asked for without a signal.
+    """
+
+    def __init__(self, deadline: float | None = None) -> None:
         self.signum: int | None = None
+        self.deadline = deadline
+
+    @property
+    def late(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
 
     def __bool__(self) -> bool:
-        return self.signum is not None
+        return self.signum is not None or self.late
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
+def stop_on_signals(deadline: float | None = None) -> Iterator[StopRequest]:
     """Collect SIGINT and SIGTERM for the duration, then deliver the collected one to whoever handled it before.
+
+    What stops at ``deadline`` (see :class:`StopRequest`) leaves with :class:`Stopped`.
 
     Outside the main thread, where handlers cannot be set, signals are left alone; so is a signal that was ignored.
     """
-    request = StopRequest()
+    request = StopRequest(deadline)
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
@@ -47,7 +60,8 @@ def stop_on_signals() -> Iterator[StopRequest]:
     try:
         yield request
     except Stopped:
-        pass
+        if request.signum is None:
+            raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
