@@ -34,10 +34,12 @@ def test_reproducible_sets_and_puts_back() -> None:
         assert torch.get_num_threads() == 2
         assert torch.are_deterministic_algorithms_enabled()
         assert torch.get_float32_matmul_precision() == "highest"
+        assert not torch.utils.deterministic.fill_uninitialized_memory
     assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == before
     with pytest.raises(RuntimeError, match="inside"), reproducible(2):
         raise RuntimeError("inside")
     assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory
 
 
 def test_autocast_by_name() -> None:

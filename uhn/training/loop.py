@@ -108,7 +108,9 @@ class Loop:
     def _enter(self) -> None:
         """Fresh optimiser and scaler for the current phase."""
         parameters = [p for p in self.source.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(parameters, lr=1.0, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
+        self.optimiser = torch.optim.AdamW(
+            parameters, lr=1.0, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, fused=True
+        )
         kind = self.phases[self.phase].kind if self.phase < len(self.phases) else "init"
         scaled = kind == "train" and self.precision == "fp16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
