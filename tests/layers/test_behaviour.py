@@ -132,6 +132,34 @@ def test_sparse_features_are_refused_where_they_would_have_to_become_dense() -> 
         GCN(5, 4, norm=True).apply(weights_of(GCN(5, 4)), x, Inputs(x, **GRAPH))
 
 
+def test_edges_that_are_written_into_are_sorted_again() -> None:
+    layer, edges = GCN(5, 4), EDGES.clone()
+    for change in (lambda: None, lambda: edges.copy_(edges.flip(0)), lambda: edges[0].copy_(edges[0].roll(1))):
+        change()
+        found = [
+            layer.apply(weights_of(layer), NODES, Inputs(NODES, edges=kept, edge_weight=GRAPH["edge_weight"]))
+            for kept in (edges, edges.clone())
+        ]
+        assert torch.equal(*found)
+
+
+def test_a_graph_that_was_first_seen_under_inference_mode_trains() -> None:
+    layer, x = GCN(5, 4), to_sparse(SPARSE, "coo")
+    weights, edges = weights_of(layer), EDGES.clone()
+    with torch.inference_mode():
+        ctx = Inputs(x, edges=edges, edge_weight=GRAPH["edge_weight"])
+        seen = layer.apply(weights, x, ctx)
+        inside = EDGES.clone()
+        layer.apply(weights, x, Inputs(x, edges=inside, edge_weight=GRAPH["edge_weight"]))
+        inside.copy_(inside.flip(0))
+        turned = layer.apply(weights, x, Inputs(x, edges=inside, edge_weight=GRAPH["edge_weight"]))
+    flipped = Inputs(x, edges=edges.flip(0), edge_weight=GRAPH["edge_weight"])
+    assert torch.equal(turned, layer.apply(weights, x, flipped))
+    trained = layer.apply({name: value.requires_grad_() for name, value in weights.items()}, x, ctx)
+    trained.sum().backward()
+    assert torch.equal(trained, seen) and all(value.grad is not None for value in weights.values())
+
+
 def to_sparse(x: Tensor, layout: str) -> Tensor:
     if layout == "coo":
         return x.to_sparse_coo()

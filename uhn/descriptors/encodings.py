@@ -6,13 +6,32 @@ Each is a frozen module: its buffers travel in a state dict and count as frozen 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+CACHE = "_features"
+"""Attribute of an encoding under which :meth:`~uhn.descriptors.features.IndexFeatures.of` keeps what it has formed."""
 
-class GaussianFourier(nn.Module):
+
+class Frozen(nn.Module):
+    """A module without parameters, from whose buffers features are formed and kept.
+
+    What is kept stays behind when the module is copied, pickled or moved: it is formed again where it is wanted.
+    """
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Frozen:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.__dict__.pop(CACHE, None)
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != CACHE}
+
+
+class GaussianFourier(Frozen):
     """``gamma(x) = [cos(x W), sin(x W)]`` with W ~ N(0, scale^2), drawn once and frozen (Eq 3). No 2 pi.
 
     Args:
@@ -42,7 +61,7 @@ class GaussianFourier(nn.Module):
         return torch.cat([phase.cos(), phase.sin()], dim=-1)
 
 
-class Positional(nn.Module):
+class Positional(Frozen):
     """``[sin(x_a f_j), cos(x_a f_j)]`` with ``f_j = scale^(j/n)``, j = 0..n-1, sines of all fields first (Table 23)."""
 
     def __init__(self, fields: int, frequencies: int = 32, scale: float = 100.0) -> None:
@@ -62,7 +81,7 @@ class Positional(nn.Module):
         return torch.cat([phase.sin(), phase.cos()], dim=-1)
 
 
-class Raw(nn.Module):
+class Raw(Frozen):
     """The normalised fields themselves (Table 23)."""
 
     def __init__(self, fields: int) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from uhn.descriptors.blocks import index_blocks, index_table
-from uhn.descriptors.encodings import Encoding, GaussianFourier
+from uhn.descriptors.encodings import CACHE, Encoding, GaussianFourier
 from uhn.descriptors.grids import Plan, Planner
 from uhn.descriptors.kernels import FourierProjection, pieces, plan_index
 from uhn.descriptors.ranges import EPSILON, Ranges
@@ -54,19 +54,27 @@ class IndexFeatures:
 
     def __init__(self, spec: ModelSpec, ranges: Ranges, encoding: Encoding) -> None:
         self.spec, self.ranges, self.encoding = spec, ranges, encoding
-        self.device = next(iter(encoding.buffers()), torch.empty(0)).device
-        low = torch.tensor(ranges.index_min, dtype=torch.float64, device=self.device)
-        high = torch.tensor(ranges.index_max, dtype=torch.float64, device=self.device)
-        self.centre = (low + high) / 2
-        self.scale = ((high - low).square() / 12 + EPSILON).rsqrt()
+        with torch.inference_mode(False), torch.no_grad():
+            buffer = next(iter(encoding.buffers()), torch.empty(0))
+            self.device = buffer.device
+            self._formed_from = buffer.detach()  # keeps the address, by which the cache knows it, from being used again
+            low = torch.tensor(ranges.index_min, dtype=torch.float64, device=self.device)
+            high = torch.tensor(ranges.index_max, dtype=torch.float64, device=self.device)
+            self.centre = (low + high) / 2
+            self.scale = ((high - low).square() / 12 + EPSILON).rsqrt()
         self._blocks = index_blocks(spec)
         self._plan: tuple[Plan | None, Sequence[Any], Tensor | None] | None = None
 
     @classmethod
     def of(cls, spec: ModelSpec, ranges: Ranges, encoding: Encoding) -> IndexFeatures:
-        """Return the features of ``spec``; factors are cached on the encoding, per (spec, ranges)."""
-        cache: OrderedDict[Any, IndexFeatures] = encoding.__dict__.setdefault("_features", OrderedDict())
+        """Return the features of ``spec``; factors are cached on the encoding, per (spec, ranges).
+
+        An encoding made under ``torch.inference_mode`` keeps nothing: no one counts the changes of its buffer.
+        """
         buffer = next(iter(encoding.buffers()), None)
+        if buffer is not None and buffer.is_inference():
+            return cls(spec, ranges, encoding)
+        cache: OrderedDict[Any, IndexFeatures] = encoding.__dict__.setdefault(CACHE, OrderedDict())
         key = (spec.hash, ranges, None if buffer is None else (buffer.data_ptr(), buffer._version, buffer.dtype))
         if key not in cache:
             cache[key] = cls(spec, ranges, encoding)
@@ -74,6 +82,10 @@ class IndexFeatures:
                 cache.popitem(last=False)
         cache.move_to_end(key)
         return cache[key]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and pickled without what it has formed."""
+        return IndexFeatures, (self.spec, self.ranges, self.encoding)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -122,14 +134,17 @@ class IndexFeatures:
 
     def _planned(self) -> tuple[Plan | None, Sequence[Any], Tensor | None]:
         if self._plan is None:
-            if isinstance(self.encoding, GaussianFourier):
-                plan = Planner(self.scale, self.centre, self.encoding.matrix, PLANNED_WIDTH).plan(self._blocks)
-                elements = WORKING_ELEMENTS * (1 if self.device.type == "cpu" else 64)
-                work = pieces(plan, PLANNED_WIDTH, elements)
-                self._plan = (plan, work, plan_index(plan, work))
-            else:
-                self._plan = (None, table_pieces(self._blocks), None)
+            with torch.inference_mode(False), torch.no_grad():  # it is kept, and training may come after a first look
+                self._plan = self._made()
         return self._plan
+
+    def _made(self) -> tuple[Plan | None, Sequence[Any], Tensor | None]:
+        if not isinstance(self.encoding, GaussianFourier):
+            return None, table_pieces(self._blocks), None
+        plan = Planner(self.scale, self.centre, self.encoding.matrix, PLANNED_WIDTH).plan(self._blocks)
+        elements = WORKING_ELEMENTS * (1 if self.device.type == "cpu" else 64)
+        work = pieces(plan, PLANNED_WIDTH, elements)
+        return plan, work, plan_index(plan, work)
 
 
 class _Project(torch.autograd.Function):

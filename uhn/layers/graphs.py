@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,15 +81,21 @@ def sparse_product(values: Float[Tensor, " nnz"], dense: Float[Tensor, "columns 
     return product
 
 
-_PATTERNS: MutableMapping[Tensor, Pattern] = WeakTensorKeyDictionary()  # a graph keeps its tensors: sort them once
+_PATTERNS: MutableMapping[Tensor, tuple[int, Pattern]] = WeakTensorKeyDictionary()
 
 
-def _pattern_of_features(x: Tensor) -> Pattern:
-    """The pattern of a sparse feature matrix, sorted once for as long as ``x`` lives."""
-    known = _PATTERNS.get(x)
-    if known is None:
-        rows, columns = _coordinates(x)
-        known = _PATTERNS[x] = Pattern.of(rows, columns, (x.shape[0], x.shape[1]))
+def _sorted_once(key: Tensor, shape: tuple[int, int], entries: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Pattern:
+    """The pattern of the (rows, columns) that ``entries`` reads from ``key``: a graph keeps its tensors.
+
+    Sorted again once ``key`` has been written into, and always if it is an inference tensor, which does not say so.
+    """
+    if key.is_inference():
+        return Pattern.of(*entries(key), shape)
+    version, known = _PATTERNS.get(key, (None, None))
+    if known is None or version != key._version or known.shape != shape:
+        with torch.inference_mode(False), torch.no_grad():
+            known = Pattern.of(*entries(key), shape)
+        _PATTERNS[key] = (key._version, known)
     return known
 
 
@@ -121,7 +127,7 @@ def project_features(
         return F.linear(dropout(x, dropout_rate, training=training, rng=rng), weight)
     values = x.values() if x.layout == torch.sparse_csr else x._values()
     values = dropout(values, dropout_rate, training=training, rng=rng)
-    return sparse_product(values, weight.t(), _pattern_of_features(x))
+    return sparse_product(values, weight.t(), _sorted_once(x, (x.shape[0], x.shape[1]), _coordinates))
 
 
 def graph_input(x: Tensor, activation: Activation, param: float, norm: bool) -> Tensor:
@@ -175,8 +181,9 @@ def gcn_norm(
 
 def adjacency(edges: Int[Tensor, "2 E"], nodes: int) -> Pattern:
     """The pattern of the adjacency matrix with self-loops: row = destination, column = source (cached)."""
-    known = _PATTERNS.get(edges)
-    if known is None or known.shape != (nodes, nodes):
+
+    def entries(edges: Tensor) -> tuple[Tensor, Tensor]:
         source, destination = with_self_loops(edges.long(), nodes)
-        known = _PATTERNS[edges] = Pattern.of(destination, source, (nodes, nodes))
-    return known
+        return destination, source
+
+    return _sorted_once(edges, (nodes, nodes), entries)
