@@ -16,7 +16,7 @@ def add_parser(subparsers: Any) -> None:
         "names",
         nargs="+",
         metavar="NAME",
-        help="table01, …, figure3, figure4, figure5, parameters, coverage, report; or all, descriptors, curves",
+        help="table01, …, figure3, figure4, figure5, parameters, coverage, claims, report; or all, descriptors, curves",
     )
     render.set_defaults(handler=_render)
     explain = subparsers.add_parser("explain", help="the way from a table's cell to its runs, settings, data and code")

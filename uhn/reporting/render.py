@@ -88,6 +88,17 @@ def render_coverage(book: Book, results: Path) -> list[Path]:
     return [path]
 
 
+def render_claims(book: Book, results: Path) -> list[Path]:
+    """Write ``claims.md``: the verdict on each of the paper's claims."""
+    from uhn.reporting.claims import judge
+    from uhn.reporting.claims_page import to_markdown
+    from uhn.reporting.declared.claims import CLAIMS
+
+    path = results / book.profile / "claims.md"
+    write_atomically(path, to_markdown([judge(claim, book) for claim in CLAIMS], book.profile))
+    return [path]
+
+
 def render_page(book: Book, results: Path) -> list[Path]:
     """Write ``report.html``, with the figures that are there."""
     folder = results / book.profile
@@ -104,7 +115,7 @@ FIGURES = ("figure3", "figure4", "figure5", "parameters")
 ``parameters`` goes with Table 2."""
 
 GROUPS = {
-    "all": "what the plan has runs or facts for, coverage, report; without a plan, what there is",
+    "all": "what the plan has runs or facts for, coverage, claims, report; without a plan, what there is",
     "descriptors": "Tables 6-9, from the code",
     "curves": "training curves of every experiment that has runs",
 }
@@ -153,12 +164,12 @@ def render(names: Iterable[str], book: Book, results: Path) -> list[Path]:
         ValueError: for an unknown name, before anything is written.
     """
     declared = tables(book.methods)
-    groups = {"all": [*worth(book), *drawable(book), "coverage", "report"]}
+    groups = {"all": [*worth(book), *drawable(book), "coverage", "claims", "report"]}
     groups["descriptors"] = [spec.name for spec in declared.values() if spec.needs == "code"]
     wanted = list(dict.fromkeys(each for name in names for each in groups.get(name, [name])))
     experiments = dict.fromkeys(run["experiment"] for run in book.runs.values() if not run.name.startswith("sweeps/"))
     groups["curves"] = [f"curves-{experiment}" for experiment in experiments]
-    known = [*declared, *FIGURES, "coverage", "report", *groups["curves"]]
+    known = [*declared, *FIGURES, "coverage", "claims", "report", *groups["curves"]]
     if unknown := [name for name in wanted if name not in known]:
         there = ", ".join([*groups, *known])
         raise ValueError(f"cannot render {', '.join(map(repr, unknown))}; known: {there}")
@@ -166,6 +177,8 @@ def render(names: Iterable[str], book: Book, results: Path) -> list[Path]:
     for name in wanted:
         if name == "coverage":
             paths += render_coverage(book, results)
+        elif name == "claims":
+            paths += render_claims(book, results)
         elif name == "report":
             paths += render_page(book, results)
         elif name in FIGURES or name in groups["curves"]:

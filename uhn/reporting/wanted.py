@@ -76,7 +76,7 @@ def rendered_files(plan: Plan, results: Path) -> list[Path]:
     folder = results / plan.profile
     files = [folder / "tables" / f"{name}.{ending}" for name in wanted_tables(plan) for ending in FORMATS]
     files += [folder / "figures" / f"{name}.{ending}" for name in wanted_figures(plan) for ending in PICTURES]
-    return [*files, folder / "coverage.md", folder / "report.html"]
+    return [*files, *(folder / name for name in ("coverage.md", "claims.md", "report.html"))]
 
 
 def read_files(plan: Plan, results: Path) -> list[Path]:
