@@ -1,11 +1,16 @@
-"""Digests of source code that formatting, comments and docstrings do not change."""
+"""Digests of source code that formatting, comments, docstrings and the version of Python do not change."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+NEWER = {"type_params", "default_value"}
+"""Fields that Python 3.11 did not have: they count only where the code uses them."""
 
 
 def code_digest(files: Iterable[Path]) -> str:
@@ -13,11 +18,7 @@ def code_digest(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in sorted(files):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list):
-                node.body = [part for part in body if not _is_text(part)]  # type: ignore[attr-defined]
-        digest.update(f"{path.name}\n{ast.dump(tree)}\n".encode())
+        digest.update(f"{path.name}\n{canonical(tree)}\n".encode())
     return digest.hexdigest()
 
 
@@ -29,5 +30,39 @@ def room_digest(*rooms: str) -> str:
     )
 
 
+def canonical(node: object) -> str:
+    """Return a syntax tree without docstrings as text, the same under every Python from 3.11 on.
+
+    It is what :func:`ast.dump` wrote in 3.11, so that the digests of results from then stand. Later versions of it
+    show other fields, and what they write of a string depends on the Unicode tables that they come with.
+    """
+    if isinstance(node, list):
+        return f"[{', '.join(map(canonical, node))}]"
+    if not isinstance(node, ast.AST):
+        return ascii(node) if isinstance(node, str) and _is_young(node) else repr(node)
+    fields = []
+    for name in node._fields:
+        value: Any = getattr(node, name, None)
+        constant = name == "value" and isinstance(node, ast.Constant | ast.MatchSingleton)
+        if (value is None and not constant) or (name in NEWER and not value):
+            continue
+        if name == "body" and isinstance(value, list):
+            value = [part for part in value if not _is_text(part)]
+        elif name == "values" and isinstance(node, ast.JoinedStr):
+            value = [part for part in value if not _is_empty(part)]
+        fields.append(f"{name}={canonical(value)}")
+    return f"{type(node).__name__}({', '.join(fields)})"
+
+
 def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _is_empty(node: ast.AST) -> bool:
+    """Whether it is the empty text that early releases of Python 3.12 see at the end of a nested f-string."""
+    return isinstance(node, ast.Constant) and node.value == ""
+
+
+def _is_young(text: str) -> bool:
+    """Whether a character is newer than the oldest tables that every Python carries: not all of them can print it."""
+    return any(unicodedata.ucd_3_2_0.category(character) == "Cn" for character in text)
