@@ -44,13 +44,13 @@ def reproducible(threads: int) -> Iterator[None]:
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
         torch.get_float32_matmul_precision(),
-        torch.utils.deterministic.fill_uninitialized_memory,
+        torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined,unused-ignore]
     )
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     # or every torch.empty would be filled first, a tenth of a step, though nothing reads memory before it is written
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined,unused-ignore]
     torch.set_float32_matmul_precision("highest")
     try:
         yield
@@ -58,4 +58,4 @@ def reproducible(threads: int) -> Iterator[None]:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1], warn_only=before[2])
         torch.set_float32_matmul_precision(before[3])
-        torch.utils.deterministic.fill_uninitialized_memory = before[4]
+        torch.utils.deterministic.fill_uninitialized_memory = before[4]  # type: ignore[attr-defined,unused-ignore]
