@@ -6,6 +6,7 @@ Each is a frozen module: its buffers travel in a state dict and count as frozen 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -16,19 +17,43 @@ CACHE = "_features"
 """Attribute of an encoding under which :meth:`~uhn.descriptors.features.IndexFeatures.of` keeps what it has formed."""
 
 
-class Frozen(nn.Module):
-    """A module without parameters, from whose buffers features are formed and kept.
+EXACT = (torch.float32, torch.float64)
+"""What frozen buffers may be: rounded to half precision they would give other weights altogether."""
 
-    What is kept stays behind when the module is copied, pickled or moved: it is formed again where it is wanted.
+
+class Frozen(nn.Module):
+    """A module without parameters, whose buffers decide every weight and are not the user's to cast.
+
+    ``half()``, ``bfloat16()`` and ``to(dtype)`` keep their values; ``double()`` and ``float()`` are exact, and act. A
+    state whose buffers are rounded is refused. What is formed from the buffers and kept stays behind when the module is
+    copied, pickled or moved: it is formed again where it is wanted.
     """
 
     def _apply(self, fn: Any, recurse: bool = True) -> Frozen:
+        exact = dict(self._buffers)
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, buffer in self._buffers.items():
+            before = exact[name]
+            if buffer is not None and before is not None and buffer.dtype not in EXACT:
+                self._buffers[name] = before.to(buffer.device, torch.float32)
         self.__dict__.pop(CACHE, None)
         return self
 
+    def _load_from_state_dict(self, state: Mapping[str, Any], prefix: str, *rest: Any) -> None:
+        rounded = [name for name in self._buffers if getattr(state.get(prefix + name), "dtype", EXACT[0]) not in EXACT]
+        for name in rounded:
+            got = state[prefix + name].dtype
+            rest[-1].append(f"{prefix}{name} is frozen and wants float32 or float64, got a copy rounded to {got}")
+        if not rounded:
+            super()._load_from_state_dict(state, prefix, *rest)
+
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != CACHE}
+
+
+def exact_dtype() -> torch.dtype:
+    """Torch's default dtype, or float32 if that is narrower."""
+    return torch.promote_types(torch.get_default_dtype(), torch.float32)
 
 
 class GaussianFourier(Frozen):
@@ -48,7 +73,8 @@ class GaussianFourier(Frozen):
         if frequencies < 1 or scale <= 0:
             raise ValueError(f"GaussianFourier needs frequencies >= 1 and scale > 0, got {frequencies} and {scale}")
         self.matrix: Tensor
-        self.register_buffer("matrix", torch.randn(fields, frequencies, generator=generator) * scale)
+        drawn = torch.randn(fields, frequencies, generator=generator, dtype=exact_dtype())
+        self.register_buffer("matrix", drawn * scale)
 
     @property
     def width(self) -> int:
@@ -68,7 +94,8 @@ class Positional(Frozen):
         super().__init__()
         self.fields = fields
         self.bands: Tensor
-        self.register_buffer("bands", scale ** (torch.arange(frequencies) / frequencies))
+        steps = torch.arange(frequencies, dtype=exact_dtype())
+        self.register_buffer("bands", scale ** (steps / frequencies))
 
     @property
     def width(self) -> int:
@@ -94,8 +121,8 @@ class Raw(Frozen):
         return self.fields
 
     def forward(self, x: Float[Tensor, "N d"]) -> Float[Tensor, "N width"]:
-        """Return the rows in float32, or unchanged if already narrower."""
-        return x.to(torch.get_default_dtype())
+        """Return the rows in torch's default dtype, float32 at least."""
+        return x.to(exact_dtype())
 
 
 Encoding = GaussianFourier | Positional | Raw

@@ -106,8 +106,16 @@ class IndexFeatures:
         """
         if weight.shape[1] != self.encoding.width:
             raise ValueError(f"project wants a weight of {self.encoding.width} columns, got shape {list(weight.shape)}")
-        out: Tensor = _Project.apply(self, weight, bias)  # type: ignore[no-untyped-call]
-        return out
+        dtype = weight.dtype if low_precision(weight) else self.working_dtype(weight)
+        wide, shift = weight.to(dtype), None if bias is None else bias.to(dtype)
+        out: Tensor = _Project.apply(self, wide, shift)  # type: ignore[no-untyped-call]
+        return out.to(weight.dtype)
+
+    def working_dtype(self, weight: Tensor) -> torch.dtype:
+        """In what the first layer is computed: as the Fourier matrix is, else as ``weight`` is, float32 at least."""
+        if isinstance(self.encoding, GaussianFourier):
+            return self.encoding.matrix.dtype
+        return torch.promote_types(weight.dtype, torch.float32)
 
     @property
     def work(self) -> Sequence[Any]:

@@ -68,7 +68,7 @@ class Chain(WeightSource):
         """Run a generated UHN on the descriptors of ``spec``; its activations are recomputed in the backward pass."""
         assert self.root.structure is not None
         features = IndexFeatures.of(spec, self.root.ranges, self.root.encoding)
-        tokens = encoded_tokens(spec, self.root.ranges, self.root.structure.encoding)
+        tokens = encoded_tokens(spec, self.root.ranges, self.root.structure.encoding).to(flat.dtype)
         values: Tensor = checkpoint(
             lambda weights: run(generator, weights, Inputs(features, tokens=tokens)), flat, use_reentrant=False
         )

@@ -45,7 +45,7 @@ def load_source(path: str | Path) -> WeightSource:
         raise ValueError(f"{path}: wanted format {FORMAT!r}, got {metadata.get('format')!r}")
     source = build_source(metadata["source"])
     try:
-        source.load_state_dict(tensors)
+        source.load_state_dict({name: value.clone() for name, value in tensors.items()}, assign=True)  # in its dtype
     except RuntimeError as error:
         raise ValueError(f"{path}: its tensors do not fit its settings: {error}") from None
     return source

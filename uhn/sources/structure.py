@@ -40,7 +40,8 @@ class StructureEncoder(nn.Module):
 
     def forward(self, tokens: Float[Tensor, "1 L width"]) -> Float[Tensor, "1 h"]:
         """Return the structure feature of one model."""
-        return self.linear2(self.linear1(self.attention(tokens).mean(dim=1)).relu())
+        encoded = self.attention(tokens.to(self.linear1.weight.dtype))
+        return self.linear2(self.linear1(encoded.mean(dim=1)).relu())
 
 
 def encoded_tokens(spec: ModelSpec, ranges: Ranges, encoding: GaussianFourier) -> Float[Tensor, "1 L width"]:

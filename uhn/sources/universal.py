@@ -107,11 +107,17 @@ class UniversalHypernetwork(WeightSource):
         return cls(Ranges.declared(specs), **settings)
 
     def forward(self, spec: ModelSpec) -> Float[Tensor, " P"]:
-        """Generate the flat weights of ``spec`` (Algorithm 1). Raises ``ValueError`` outside the ranges."""
+        """Generate the flat weights of ``spec`` (Algorithm 1). Raises ``ValueError`` outside the ranges.
+
+        A generator in half precision (``bfloat16()``, ``half()``) rounds its parameters and the weights, nothing else.
+        """
         self.check(spec)
         features = IndexFeatures.of(spec, self.ranges, self.encoding)
-        bias = self.index.bias
-        return generate(features, self.index.weight, bias, self.structure_feature(spec), self.tail(), self.memory_mib)
+        dtype = features.working_dtype(self.index.weight)
+        structure = self.structure_feature(spec)
+        structure = None if structure is None else structure.to(dtype)
+        weight, bias, *tail = (tensor.to(dtype) for tensor in (*self.index.parameters(), *self.tail()))
+        return generate(features, weight, bias, structure, tail, self.memory_mib).to(self.index.weight.dtype)
 
     def structure_feature(self, spec: ModelSpec) -> Tensor | None:
         """The task-structure vector ``[1, h]`` of ``spec``, or None without the encoder."""
