@@ -2,6 +2,7 @@
 # hyperparameter. `snakemake --cores 1 tables --config profile=quick` (or paper, smoke).
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -10,20 +11,21 @@ from snakemake.utils import min_version
 min_version("9.19")
 sys.path.insert(0, workflow.basedir)
 
-from uhn.experiments.config import ConfigError, load_config
+from uhn.experiments.config import ConfigError, load_config, workflow_options
 from uhn.experiments.plan import Plan
 
-PROFILE = str(config.get("profile", "quick"))
-PARAMS = str(config.get("params", "params.yaml"))
 try:
-    PLAN = Plan(load_config(PARAMS, PROFILE))
+    GIVEN = workflow_options(config)
+    PROFILE = GIVEN.profile
+    PLAN = Plan(load_config(GIVEN.params, PROFILE))
     PLAN.runs
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = f"results/{PROFILE}"
 LOGS = f"logs/{PROFILE}"
-OPTIONS = f"--profile {PROFILE} --params {PARAMS}"
+# As a shell takes it, with braces as a rule's format string takes them.
+OPTIONS = shlex.join(["--profile", PROFILE, "--params", GIVEN.params]).replace("{", "{{").replace("}", "}}")
 
 # Jobs use the interpreter that runs snakemake, whether or not its environment is activated.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

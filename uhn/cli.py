@@ -46,6 +46,16 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _checked_profile(name: str) -> None:
+    """Raise ``ValueError`` for what no profile can be called, whether or not the command reads params.yaml."""
+    from uhn.experiments.names import checked_name
+
+    try:
+        checked_name(name)
+    except ValueError as error:
+        raise ValueError(f"profile: {error}") from None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
@@ -55,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
+        if hasattr(args, "profile"):
+            _checked_profile(args.profile)
         return int(args.handler(args))
     except KeyboardInterrupt:
         print("uhn: interrupted", file=sys.stderr)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,22 @@ def test_bad_settings_stop_before_anything_runs(workflow: Workflow) -> None:
     assert "experiments.mnist-mlp.methods.direct.train.lr: wanted > 0" in said
     assert "Traceback" not in said
     assert not (workflow.folder / "results").exists()
+
+
+def test_config_knows_its_keys_and_takes_a_path_with_spaces(workflow: Workflow) -> None:
+    target = ["results/smoke/facts/descriptors.json", "-n", "-p", "--workflow-profile", "none", "--cores", "1"]
+    command = [sys.executable, "-m", "snakemake", *target, "--config"]
+    for given, message in {
+        "profil=smoke": "profil: unknown key; did you mean profile?",
+        "gpus=one": "gpus: wanted",
+    }.items():
+        said = workflow.call([*command, given], check=False)
+        assert f"--config {message}" in said and "Traceback" not in said
+    folder = workflow.folder / "my {dir}"
+    folder.mkdir()
+    (workflow.folder / "params.yaml").rename(folder / "p's.yaml")
+    said = workflow.call([*command, "profile=smoke", "params=my {dir}/p's.yaml"])
+    assert shlex.join(["--params", "my {dir}/p's.yaml"]) in said
 
 
 def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from uhn.experiments.budget import DATASETS, train_steps
+from uhn.experiments.budget import train_steps
+from uhn.experiments.checks import check_names, known, matches
 from uhn.experiments.params import ExperimentEntry, Params, ProfileEntry, SweepEntry, TableEntry, lay_over
-from uhn.experiments.reading import ConfigError, UniqueKeys, explain, near
-from uhn.experiments.settings import Method, PaperBudget, RunSettings
+from uhn.experiments.reading import ConfigError, explain, near, read_settings, read_yaml, shown
+from uhn.experiments.settings import Method, PaperBudget, RunSettings, WorkflowOptions, setting_keys
 from uhn.experiments.sweeps import Sweep, Values, assumed, check_grid, grid_values
 
 SOURCES_WITH_GENERATOR = ("uhn",)
+
+LINE = 20
+"""The most experiments of which each is ``like`` the next."""
 
 
 class Config:
@@ -33,69 +35,34 @@ class Config:
 
     def __init__(self, params: Params, profile: str) -> None:
         if profile not in params.profiles:
-            raise ConfigError(f"profile: wanted one of {', '.join(params.profiles)}, got {profile!r}")
+            raise ConfigError(f"profile: wanted one of {', '.join(params.profiles)}, got {shown(profile)}")
         self.params = params
         self.profile_name = profile
         self.profile: ProfileEntry = params.profiles[profile]
         self.experiments = {name: self._inherit(name) for name in params.experiments}
-        self._check_names()
+        check_names(params, self.experiments)
         for name, entry in self.experiments.items():
             for method in entry.methods:
                 self.resolve(name, method, self.seeds(name)[0])
         self.sweeps  # noqa: B018  (so that a grid that cannot be searched is refused now)
 
     def _inherit(self, name: str, seen: tuple[str, ...] = ()) -> ExperimentEntry:
+        where = f"experiments.{name}.like"
         if name in seen:
-            raise ConfigError(f"experiments.{name}.like: wanted no circle, got {' -> '.join([*seen, name])}")
+            raise ConfigError(f"{where}: wanted no circle, got {' -> '.join([*seen, name])}")
+        if len(seen) > LINE:
+            raise ConfigError(f"{where}: wanted a line of at most {LINE} experiments that are like others, got more")
         entry = self.params.experiments[name]
         if entry.like is None:
             return entry
-        if entry.like not in self.params.experiments:
-            raise ConfigError(
-                f"experiments.{name}.like: no experiment {entry.like!r}{near(entry.like, self.params.experiments)}"
-            )
+        known(where, "experiment", entry.like, self.params.experiments)
         parent = self._inherit(entry.like, (*seen, name)).model_dump(exclude_unset=True)
         return ExperimentEntry.model_validate(lay_over(parent, entry.model_dump(exclude_unset=True)))
-
-    def _check_names(self) -> None:
-        params = self.params
-        for name, entry in self.experiments.items():
-            if "/" in name or name.strip(".") != name:
-                raise ConfigError(f"experiments.{name}: wanted a name without a slash and outer dots, got {name!r}")
-            if not entry.tasks:
-                raise ConfigError(f"experiments.{name}.tasks: wanted at least one task, got none")
-            if entry.seeds not in params.seeds:
-                raise ConfigError(f"experiments.{name}.seeds: no list {entry.seeds!r}{near(entry.seeds, params.seeds)}")
-            for number, task in enumerate(entry.tasks):
-                if task.dataset not in DATASETS:
-                    close = near(task.dataset, DATASETS)
-                    raise ConfigError(f"experiments.{name}.tasks.{number}.dataset: no dataset {task.dataset!r}{close}")
-        for name, table in params.tables.items():
-            for row in table.rows:
-                if row not in self.experiments:
-                    raise ConfigError(f"tables.{name}.rows: no experiment {row!r}{near(row, self.experiments)}")
-        for profile, chosen in params.profiles.items():
-            where = f"profiles.{profile}"
-            for name, rows in chosen.tables.items():
-                if name not in params.tables:
-                    raise ConfigError(f"{where}.tables: no table {name!r}{near(name, params.tables)}")
-                for row in () if rows == "all" else rows:
-                    if row not in params.tables[name].rows:
-                        raise ConfigError(f"{where}.tables.{name}: no row {row!r}{near(row, params.tables[name].rows)}")
-            self._check_patterns(f"{where}.overrides", chosen.overrides)
-            self._check_patterns(f"{where}.sweeps", chosen.sweeps)
-        self._check_patterns("sweeps", params.sweeps)
-
-    def _check_patterns(self, where: str, patterns: Iterable[str]) -> None:
-        names = [f"{name}/{method}" for name, entry in self.experiments.items() for method in entry.methods]
-        for pattern in patterns:
-            if not any(_matches(pattern, name) for name in names):
-                raise ConfigError(f"{where}.{pattern}: wanted a pattern that fits a run, got one that fits none")
 
     def entry(self, experiment: str) -> ExperimentEntry:
         """Return an experiment with what it inherits. Raises :class:`ConfigError` if there is none."""
         if experiment not in self.experiments:
-            raise ConfigError(f"no experiment {experiment!r}{near(experiment, self.experiments)}")
+            raise ConfigError(f"no experiment {shown(experiment)}{near(experiment, self.experiments)}")
         return self.experiments[experiment]
 
     def rows(self, table: str) -> tuple[str, ...]:
@@ -114,7 +81,7 @@ class Config:
         entry = self.entry(experiment)
         number = self.profile.defaults.seeds or self.profile.seeds
         for pattern, overlay in self.profile.overrides.items():
-            if overlay.seeds and any(_matches(pattern, f"{experiment}/{method}") for method in entry.methods):
+            if overlay.seeds and any(matches(pattern, f"{experiment}/{method}") for method in entry.methods):
                 number = overlay.seeds
         return self.params.seeds[entry.seeds][:number]
 
@@ -133,7 +100,7 @@ class Config:
         key, merged = f"{experiment}/{method}", dict[str, Any]()
         for patterns in (self.params.sweeps, self.profile.sweeps):
             for pattern, overlay in patterns.items():
-                if _matches(pattern, key):
+                if matches(pattern, key):
                     merged |= overlay.written()
         if not merged:
             raise ConfigError(f"sweeps: wanted an entry that fits {key}, got none")
@@ -187,10 +154,7 @@ class Config:
             ConfigError: if there is no such experiment or method, or the settings contradict each other.
         """
         entry = self.entry(experiment)
-        if method not in entry.methods:
-            raise ConfigError(
-                f"experiments.{experiment}.methods: no method {method!r}{near(method, tuple(entry.methods))}"
-            )
+        known(f"experiments.{experiment}.methods", "method", method, entry.methods)
         layers = [self.params.defaults.layer(), entry.layer(), entry.methods[method].layer()]
         paper = self._paper(experiment, method, seed)
         generator = paper.generator
@@ -205,7 +169,7 @@ class Config:
         )
         layers.append(self.profile.defaults.layer())
         for pattern, overlay in self.profile.overrides.items():
-            if _matches(pattern, f"{experiment}/{method}"):
+            if matches(pattern, f"{experiment}/{method}"):
                 layers.append(overlay.layer())
         if trial is not None and selected is not None:
             layers.append(selected.layer(self.sweeps[f"{experiment}/{method}"].unit))
@@ -266,11 +230,6 @@ class Config:
             raise ConfigError(f"run {experiment}/{method} of profile {self.profile_name}: {explain(error)}") from None
 
 
-def _matches(pattern: str, name: str) -> bool:
-    """Whether ``experiment`` or ``experiment/method``, with wildcards, fits the run."""
-    return fnmatchcase(name if "/" in pattern else name.partition("/")[0], pattern)
-
-
 def load_config(path: Path | str = "params.yaml", profile: str = "quick") -> Config:
     """Read, check and return the settings.
 
@@ -281,24 +240,29 @@ def load_config(path: Path | str = "params.yaml", profile: str = "quick") -> Con
     Raises:
         ConfigError: if the file cannot be read or anything in it is wrong, naming file and key.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: wanted a readable file, got: {error}") from None
-    return parse_config(text, profile, str(path))
+    return parse_config(read_settings(path), profile, str(path))
 
 
 def parse_config(text: str, profile: str, origin: str = "params.yaml") -> Config:
     """As :func:`load_config`, from a text."""
     try:
-        data = yaml.load(text, Loader=UniqueKeys)
+        data = read_yaml(text)
         if not isinstance(data, dict):
             raise ConfigError(f"wanted a mapping, got {type(data).__name__}")
         return Config(Params.model_validate(data), profile)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {explain(error)}") from None
-    except (yaml.YAMLError, ConfigError) as error:
+        raise ConfigError(f"{origin}: {explain(error, setting_keys())}") from None
+    except ConfigError as error:
         raise ConfigError(f"{origin}: {' '.join(str(error).split())}") from None
 
 
-__all__ = ["Config", "ConfigError", "RunSettings", "explain", "load_config", "parse_config"]
+def workflow_options(given: Mapping[str, Any]) -> WorkflowOptions:
+    """Check what came with ``snakemake --config``. Raises :class:`ConfigError` naming what is unknown or wrong."""
+    words = {key: str(value) if key in ("profile", "params") else value for key, value in given.items()}
+    try:
+        return WorkflowOptions.model_validate(words)
+    except ValidationError as error:
+        raise ConfigError(f"--config {explain(error, WorkflowOptions.model_fields)}") from None
+
+
+__all__ = ["Config", "ConfigError", "RunSettings", "explain", "load_config", "parse_config", "workflow_options"]

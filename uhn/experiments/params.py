@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, GetCoreSchemaHandler, create_model
 from pydantic_core import CoreSchema, core_schema
 
+from uhn.experiments.names import Name
 from uhn.experiments.settings import (
     ComputeSettings,
     Count,
@@ -90,7 +91,7 @@ class ExperimentEntry(Overlay):
     model_set: str | None = None
     depth: Steps = 0
     seeds: str = "default"
-    job: str | None = None
+    job: Name | None = None
     methods: dict[Method, Overlay] = Field(default_factory=dict)
 
 
@@ -174,12 +175,12 @@ class Params(Settings):
         sweeps: by ``experiment/method`` or pattern, how its hyperparameters are searched; later ones win.
     """
 
-    seeds: dict[str, Annotated[tuple[int, ...], Field(min_length=1, strict=False)]]
+    seeds: dict[Name, Annotated[tuple[int, ...], Field(min_length=1, strict=False)]]
     defaults: Overlay
-    experiments: dict[str, ExperimentEntry]
+    experiments: dict[Name, ExperimentEntry]
     sweeps: dict[str, SweepEntry] = Field(default_factory=dict)
-    tables: dict[str, TableEntry]
-    profiles: dict[str, ProfileEntry]
+    tables: dict[Name, TableEntry]
+    profiles: dict[Name, ProfileEntry]
 
 
 def lay_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

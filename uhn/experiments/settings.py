@@ -32,6 +32,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
 
+def setting_keys(of: type[Settings] = Settings) -> set[str]:
+    """Every key of every kind of settings."""
+    return set(of.model_fields).union(*(setting_keys(kind) for kind in of.__subclasses__()))
+
+
 class TaskSettings(Settings):
     """One task of a run.
 
@@ -223,3 +228,17 @@ class RunSettings(Settings):
         if self.depth and self.method != "uhn":
             raise ValueError(f"depth: wanted 0 for {self.method}, got {self.depth}")
         return self
+
+
+class WorkflowOptions(Settings):
+    """What ``snakemake --config`` may set.
+
+    Attributes:
+        profile: profile of the settings file.
+        params: the settings file.
+        gpus: GPUs that a job which trains asks the executor for.
+    """
+
+    profile: str = "quick"
+    params: str = "params.yaml"
+    gpus: Annotated[int, Field(ge=0, le=64)] = 0

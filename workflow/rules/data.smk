@@ -15,9 +15,9 @@ rule fetch:
         "data/receipts/{dataset}.txt",
     params:
         mirror=os.environ.get("UHN_DATA_MIRROR", ""),
-        missing=lambda w: "--allow-missing" if PLAN.may_be_missing(w.dataset) else "",
+        missing=lambda w: ["--allow-missing"] if PLAN.may_be_missing(w.dataset) else [],
     log:
         "logs/data/{dataset}.log",
     shell:
-        "python -m uhn data fetch {wildcards.dataset} {params.missing} > {log} 2>&1 && "
-        "(python -m uhn data verify {wildcards.dataset} || true) > {output} 2>> {log}"
+        "python -m uhn data fetch {wildcards.dataset:q} {params.missing:q} > {log:q} 2>&1 && "
+        "(python -m uhn data verify {wildcards.dataset:q} || true) > {output:q} 2>> {log:q}"

@@ -66,11 +66,11 @@ if PLAN.config.profile.grouping == "run":
             name=trial_name,
         threads: lambda w: PLAN.run(trial_name(w)).compute.threads
         resources:
-            gpu=int(config.get("gpus", 0)),
+            gpu=GIVEN.gpus,
         log:
             f"{LOGS}/{FOLDER}/{{experiment}}/{{method}}/{{stage}}/{{trial}}/seed-{{seed}}.log",
         shell:
-            f"python -m uhn run {{params.name}} {OPTIONS} 2>&1 | tee -i {{log}}"
+            f"python -m uhn run {{params.name:q}} {OPTIONS} 2>&1 | tee -i {{log:q}}"
 
     rule select:
         input:
@@ -84,8 +84,8 @@ if PLAN.config.profile.grouping == "run":
         log:
             f"{LOGS}/{FOLDER}/{{experiment}}/{{method}}/{{stage}}.log",
         shell:
-            f"python -m uhn sweep {{wildcards.experiment}}/{{wildcards.method}} --stage {{wildcards.stage}} --select {OPTIONS} 2>&1 "
-            "| tee -i {log}"
+            f"python -m uhn sweep {{wildcards.experiment:q}}/{{wildcards.method:q}} --stage {{wildcards.stage:q}} --select {OPTIONS} 2>&1 "
+            "| tee -i {log:q}"
 
 else:
 
@@ -108,10 +108,10 @@ else:
                 job=job,
             threads: max(PLAN.run(name).compute.threads for name in trial_names)
             resources:
-                gpu=int(config.get("gpus", 0)),
+                gpu=GIVEN.gpus,
             log:
                 f"{LOGS}/{job}.log",
             benchmark:
                 f"{LOGS}/{job}.benchmark.tsv"
             shell:
-                f"python -m uhn sweep --job {{params.job}} {OPTIONS} 2>&1 | tee -i {{log}}"
+                f"python -m uhn sweep --job {{params.job:q}} {OPTIONS} 2>&1 | tee -i {{log:q}}"

@@ -24,4 +24,4 @@ rule render:
     log:
         f"{LOGS}/render.log",
     shell:
-        f"python -m uhn render all {OPTIONS} 2>&1 | tee -i {{log}}"
+        f"python -m uhn render all {OPTIONS} 2>&1 | tee -i {{log:q}}"

@@ -33,14 +33,14 @@ if PLAN.config.profile.grouping == "run":
             identities=lambda w: identities([f"{w.experiment}/{w.method}/seed-{w.seed}"]),
         threads: lambda w: PLAN.runs[f"{w.experiment}/{w.method}/seed-{w.seed}"].compute.threads
         resources:
-            gpu=int(config.get("gpus", 0)),
+            gpu=GIVEN.gpus,
         log:
             f"{LOGS}/{{experiment}}/{{method}}/seed-{{seed}}.log",
         benchmark:
             f"{LOGS}/{{experiment}}/{{method}}/seed-{{seed}}.benchmark.tsv"
         shell:
-            f"python -m uhn run {{wildcards.experiment}}/{{wildcards.method}}/seed-{{wildcards.seed}} {OPTIONS} 2>&1 "
-            "| tee -i {log}"
+            f"python -m uhn run {{wildcards.experiment:q}}/{{wildcards.method:q}}/seed-{{wildcards.seed:q}} {OPTIONS} 2>&1 "
+            "| tee -i {log:q}"
 
 else:
 
@@ -60,10 +60,10 @@ else:
                 job=job,
             threads: max(PLAN.runs[name].compute.threads for name in names)
             resources:
-                gpu=int(config.get("gpus", 0)),
+                gpu=GIVEN.gpus,
             log:
                 f"{LOGS}/{job}.log",
             benchmark:
                 f"{LOGS}/{job}.benchmark.tsv"
             shell:
-                f"python -m uhn run --job {{params.job}} {OPTIONS} 2>&1 | tee -i {{log}}"
+                f"python -m uhn run --job {{params.job:q}} {OPTIONS} 2>&1 | tee -i {{log:q}}"
