@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from uhn.export import from_module as from_module
     from uhn.export import state_dict as state_dict
     from uhn.export import to_module as to_module
+    from uhn.hypernetized import hypernetize as hypernetize
     from uhn.models import zoo as zoo
+    from uhn.models.describe import describe as describe
     from uhn.models.forward import Inputs as Inputs
     from uhn.models.forward import run as run
+    from uhn.models.module import call as call
+    from uhn.models.module import recalibrate as recalibrate
+    from uhn.models.module import weights as weights
     from uhn.models.spec import ModelSpec as ModelSpec
     from uhn.sources.chain import Chain as Chain
     from uhn.sources.direct import Direct as Direct
@@ -30,6 +35,11 @@ _HOMES = {
     "Inputs": "uhn.models.forward",
     "run": "uhn.models.forward",
     "zoo": "uhn.models",
+    "describe": "uhn.models.describe",
+    "call": "uhn.models.module",
+    "weights": "uhn.models.module",
+    "recalibrate": "uhn.models.module",
+    "hypernetize": "uhn.hypernetized",
     "Direct": "uhn.sources.direct",
     "UniversalHypernetwork": "uhn.sources.universal",
     "Chain": "uhn.sources.chain",

@@ -140,6 +140,13 @@ class DatasetType(IntEnum):
     RECURSIVE_FORMULA = 25
 
 
+OPEN: Final = 100
+"""Category codes below this one are the paper's; from here on they are open to everybody."""
+
+MODULE: Final = OPEN
+"""``model_type`` of a described ``nn.Module``."""
+
+
 @dataclass(frozen=True)
 class Field:
     """One attribute of a descriptor: its name, its meaning and, if categorical, its codes."""

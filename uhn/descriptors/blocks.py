@@ -42,7 +42,7 @@ def index_blocks(spec: ModelSpec) -> tuple[IndexBlock, ...]:
     blocks = []
     for slot in spec.layout:
         constants = [voc.INDEX_FILLER] * len(voc.INDEX_FIELDS)
-        constants[:3] = [slot.layer, int(spec.layers[slot.layer].type_code), slot.param.code]
+        constants[:3] = [slot.layer, spec.layers[slot.layer].layer_type, slot.param.code]
         axes = tuple((FIELD[axis.field], axis.size) for axis in slot.param.axes)
         for position, _ in axes:
             constants[position] = 0

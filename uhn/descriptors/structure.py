@@ -28,7 +28,7 @@ def local_fields(spec: ModelSpec, layer: int) -> list[float]:
     active = spec.layers[layer].structure()
     if unknown := set(active) - set(voc.LOCAL_NAMES[2:]):
         raise ValueError(f"layer {layer} ({spec.layers[layer].kind}) names unknown local fields: {sorted(unknown)}")
-    values |= {"layer_idx": layer, "layer_type": int(spec.layers[layer].type_code)} | active
+    values |= {"layer_idx": layer, "layer_type": spec.layers[layer].layer_type} | active
     return [float(values[name]) for name in voc.LOCAL_NAMES]
 
 

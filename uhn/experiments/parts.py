@@ -27,7 +27,7 @@ def classes_of(
         found += Chain.__mro__
     names = {cls.__module__ for cls in found if getattr(cls, "__module__", "").startswith("uhn.")}
     names |= {module for spec in specs for module in modules_of_spec(spec)}
-    names |= {module for spec in specs for module in TASK_PARTS.get(spec.task_type, ())}
+    names |= {module for spec in specs for module in TASK_PARTS.get(TaskType(spec.task_type), ())}
     if model_set is not None:
         names.add("uhn.modelsets")
     return {name.removeprefix("uhn.") for name in names}

@@ -16,6 +16,7 @@ from uhn.layers.base import (
 )
 from uhn.layers.conv import Conv
 from uhn.layers.embedding import Embedding
+from uhn.layers.foreign import Foreign
 from uhn.layers.gat import GAT
 from uhn.layers.gcn import GCN
 from uhn.layers.kan import KAN
@@ -31,6 +32,7 @@ __all__ = [
     "Context",
     "Conv",
     "Embedding",
+    "Foreign",
     "InitTarget",
     "Layer",
     "Linear",

@@ -97,7 +97,7 @@ class Param:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the tensor that ``apply`` receives."""
-        return self.tensor_shape or tuple(axis.size for axis in self.axes)
+        return tuple(axis.size for axis in self.axes) if self.tensor_shape is None else self.tensor_shape
 
     @property
     def numel(self) -> int:
@@ -172,6 +172,15 @@ class Layer(ABC):
         rng: torch.Generator | None = None,
     ) -> Tensor:
         """Apply the layer to ``x`` with ``weights`` (component name → tensor)."""
+
+    @property
+    def layer_type(self) -> int:
+        """Its ``layer_type`` code."""
+        return int(self.type_code)
+
+    def slot_name(self, number: int, param: Param) -> str:
+        """Name of a component in the layout of a model in which this is layer ``number``."""
+        return f"layers.{number}.{param.name}"
 
     def targets(self, *params: Param) -> tuple[Param, ...]:
         """Return ``params``, with zero targets if this layer's ``initialization`` is ZERO."""

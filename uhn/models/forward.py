@@ -84,6 +84,10 @@ def run_parts(
             x = spec.layers[number].apply(parts[number], x, ctx, training=training, rng=rng)
         return x
 
+    if spec.wiring == "module":
+        raise ValueError(
+            f"{spec!r} describes an nn.Module, whose forward is its own: use uhn.call(module, spec, flat, …)"
+        )
     wiring = two_branch if spec.wiring == "two_branch" else sequential
     return wiring(len(spec.layers), through, ctx)
 

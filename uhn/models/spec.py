@@ -12,7 +12,7 @@ from typing import Any
 from uhn import vocabulary as voc
 from uhn.layers.base import InitTarget, Layer, Param, layer_from_settings
 
-WIRINGS = ("sequential", "two_branch")
+WIRINGS = ("sequential", "two_branch", "module")
 
 
 @lru_cache(maxsize=4096)
@@ -71,18 +71,19 @@ class ModelSpec:
         fields: active global fields beside ``model_type`` and ``num_layers``, e.g. ``{"cnn_stage_num": 4}``.
         task_type: task field (Table 9); 0 unless the model serves several tasks.
         dataset_type: dataset field (Table 9).
-        wiring: ``"sequential"``, or ``"two_branch"`` for a generated hypernetwork.
+        wiring: ``"sequential"``, ``"two_branch"`` for a generated hypernetwork, or ``"module"`` for a described
+            ``nn.Module`` (see :func:`uhn.describe`).
 
     Raises:
         ValueError: for an unknown field, wiring or no layers.
     """
 
     family: str
-    model_type: voc.ModelType
+    model_type: voc.ModelType | int
     layers: tuple[Layer, ...]
     fields: tuple[tuple[str, int], ...] = ()
-    task_type: voc.TaskType = voc.TaskType.IMAGE
-    dataset_type: voc.DatasetType = voc.DatasetType.MNIST
+    task_type: voc.TaskType | int = voc.TaskType.IMAGE
+    dataset_type: voc.DatasetType | int = voc.DatasetType.MNIST
     wiring: str = "sequential"
 
     def __post_init__(self) -> None:
@@ -94,8 +95,11 @@ class ModelSpec:
             ("task_type", voc.TaskType),
             ("dataset_type", voc.DatasetType),
         ):
+            value = getattr(self, name)
+            if isinstance(value, int) and not isinstance(value, bool) and value >= voc.OPEN:
+                continue  # somebody's own
             try:
-                object.__setattr__(self, name, kind(getattr(self, name)))
+                object.__setattr__(self, name, kind(value))
             except ValueError:
                 raise ValueError(f"ModelSpec.{name} must be a {kind.__name__}, got {getattr(self, name)!r}") from None
         if not self.layers or not all(isinstance(layer, Layer) for layer in self.layers):
@@ -113,7 +117,7 @@ class ModelSpec:
         slots, offset = [], 0
         for number, layer in enumerate(self.layers):
             for param in _declared(layer):
-                slots.append(Slot(f"layers.{number}.{param.name}", number, param, offset))
+                slots.append(Slot(layer.slot_name(number, param), number, param, offset))
                 offset += param.numel
         return tuple(slots)
 
@@ -168,7 +172,7 @@ class ModelSpec:
             place.append((axis.field, value))
         descriptor = {name: voc.INDEX_FILLER for name in voc.INDEX_NAMES}
         layer = self.layers[slot.layer]
-        descriptor |= {"layer_idx": slot.layer, "layer_type": int(layer.type_code), "param_type": slot.param.code}
+        descriptor |= {"layer_idx": slot.layer, "layer_type": layer.layer_type, "param_type": slot.param.code}
         descriptor |= dict(place)
         inner, position = index - slot.offset, []
         for size in reversed(slot.shape):

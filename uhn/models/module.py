@@ -1,0 +1,175 @@
+"""Running a described module with generated weights: its own forward, functionally."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._pytree import tree_map
+
+from uhn.layers.foreign import Foreign
+from uhn.models.spec import ModelSpec
+
+_BATCH_NORMS = nn.modules.batchnorm._BatchNorm
+
+
+def weights(spec: ModelSpec, flat: Float[Tensor, "*K P"]) -> dict[str, Tensor]:
+    """Cut flat weights into the model's tensors by name. Views, differentiable, no copies.
+
+    Args:
+        spec: a described module, or any other spec (then the names are those of its layout).
+        flat: ``[P]``, or ``[K, P]`` for K models.
+
+    Raises:
+        ValueError: if the last axis does not hold ``spec.num_params`` values.
+    """
+    if flat.dim() not in (1, 2) or flat.shape[-1] != spec.num_params:
+        raise ValueError(
+            f"{spec!r} wants weights of shape [{spec.num_params}] or [K, {spec.num_params}], got {list(flat.shape)}"
+        )
+    head = flat.shape[:-1]
+    if spec.wiring != "module":
+        return {slot.name: flat[..., slot.span].reshape((*head, *slot.shape)) for slot in spec.layout}
+    found, at = {}, 0
+    for name, shape in tensor_shapes(spec).items():
+        count = math.prod(shape)
+        found[name] = flat[..., at : at + count].reshape((*head, *shape))
+        at += count
+    return found
+
+
+def tensor_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the parameters that a described module's spec covers, in flat order."""
+    layers = [layer for layer in spec.layers if isinstance(layer, Foreign)]
+    return {
+        f"{layer.path}.{name}" if layer.path else name: shape
+        for layer in layers
+        for name, shape in layer.tensors().items()
+    }
+
+
+def call(module: nn.Module, spec: ModelSpec, flat: Float[Tensor, "*K P"], *args: Any, **kwargs: Any) -> Any:
+    """Call ``module`` as it is called, with generated weights in the place of its own.
+
+    The module keeps its weights and its buffers. In training mode BatchNorm takes the batch's statistics and records
+    none; see :func:`recalibrate` for evaluation.
+
+    Args:
+        module: the module that ``spec`` describes.
+        spec: from :func:`uhn.describe`.
+        flat: weights ``[P]``; or ``[K, P]`` for K models at once, whose outputs are stacked on a new first axis.
+        args, kwargs: the module's own.
+
+    Raises:
+        ValueError: if the spec describes another module, or the weights have another length.
+    """
+    check_fits(spec, module)
+    parts = weights(spec, flat)
+
+    def once(tensors: Mapping[str, Tensor]) -> Any:
+        return torch.func.functional_call(module, dict(tensors), args, kwargs)
+
+    with _no_running_statistics(module):
+        return once(parts) if flat.dim() == 1 else _many(module, once, parts)
+
+
+def _many(module: nn.Module, once: Callable[[Mapping[str, Tensor]], Any], parts: Mapping[str, Tensor]) -> Any:
+    """K models at once, or one after another where PyTorch has no batched form of a module."""
+    if any(isinstance(part, nn.RNNBase) for part in module.modules()):
+        count = next(iter(parts.values())).shape[0]
+        outputs = [once({name: value[k] for name, value in parts.items()}) for k in range(count)]
+        return tree_map(lambda *values: torch.stack(values), *outputs)
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # it has no batched form either
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            return torch.func.vmap(once, randomness="different")(parts)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def check_fits(spec: ModelSpec, module: object) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless ``spec`` describes a module of these names and shapes."""
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"wanted the nn.Module that the spec describes, got {type(module).__name__}")
+    if spec.wiring != "module":
+        raise ValueError(f"wanted a spec from uhn.describe, got {spec!r}: use uhn.run or uhn.to_module for it")
+    own, who = dict(module.named_parameters(remove_duplicate=False)), type(module).__name__
+    for name, shape in tensor_shapes(spec).items():
+        got = tuple(own[name].shape) if name in own else None
+        if got != shape:
+            there = "no such parameter" if got is None else f"shape {list(got)}"
+            raise ValueError(f"the spec describes another module: {name} wants {list(shape)}, {who} has {there}")
+
+
+def flat_weights(spec: ModelSpec, module: nn.Module) -> Float[Tensor, " P"]:
+    """The module's own present weights in the order of the spec: a detached copy ``[P]``."""
+    check_fits(spec, module)
+    own = dict(module.named_parameters(remove_duplicate=False))
+    return torch.cat([own[name].detach().reshape(-1) for name in tensor_shapes(spec)])
+
+
+def load_weights(module: nn.Module, spec: ModelSpec, flat: Float[Tensor, " P"]) -> nn.Module:
+    """Return a copy of ``module`` that owns the weights ``flat``; everything else is as in ``module``."""
+    check_fits(spec, module)
+    parts = weights(spec, flat.detach())
+    result = copy.deepcopy(module)
+    own = dict(result.named_parameters(remove_duplicate=False))
+    with torch.no_grad():
+        for name, value in parts.items():
+            own[name].copy_(value)
+    return result
+
+
+def recalibrate(module: nn.Module, spec: ModelSpec, flat: Float[Tensor, " P"], batches: Iterable[Any]) -> nn.Module:
+    """Return a copy with the weights ``flat`` whose BatchNorms have the statistics of ``batches``, ready to evaluate.
+
+    Generated weights change with every step, so running averages of earlier ones mean nothing for the last.
+
+    Args:
+        batches: inputs, each a tensor or a tuple of arguments; their statistics are averaged evenly.
+
+    Raises:
+        ValueError: if there is no batch, or the module has no BatchNorm with running statistics.
+    """
+    result = load_weights(module, spec, flat)
+    norms = [m for m in result.modules() if isinstance(m, _BATCH_NORMS) and m.track_running_stats]
+    if not norms:
+        raise ValueError(f"recalibrate wants a module with BatchNorm, {type(module).__name__} has none")
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average
+    result.eval()
+    for norm in norms:
+        norm.train()
+    count = 0
+    with torch.no_grad():
+        for batch in batches:
+            result(*batch) if isinstance(batch, tuple | list) else result(batch)
+            count += 1
+    if not count:
+        raise ValueError("recalibrate wants at least one batch, got none")
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return result.eval()
+
+
+@contextmanager
+def _no_running_statistics(module: nn.Module) -> Iterator[None]:
+    """In training, BatchNorm takes the batch's statistics and leaves the module's record alone."""
+    norms = [m for m in module.modules() if isinstance(m, _BATCH_NORMS) and m.training and m.track_running_stats]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
