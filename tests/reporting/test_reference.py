@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from uhn.cli import main
+from uhn.experiments import checkout
 from uhn.reporting.reference import PARAMS, keep
 from uhn.reporting.render import open_book, render
 
@@ -42,13 +42,12 @@ def test_every_metrics_file_names_a_commit_that_exists(profile: str) -> None:
         code = json.loads(path.read_text(encoding="utf-8"))["code"]
         assert code["commit"] and not code["dirty"], f"{path} was made by code that no commit holds"
         commits.add(code["commit"])
-    shallow = subprocess.run(
-        ["git", "rev-parse", "--is-shallow-repository"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    if shallow.stdout.strip() == "true":
+    if checkout.commit()["commit"] is None:
+        pytest.skip(f"the commits cannot be looked up: {checkout.commit()['unknown']}")
+    if checkout.git("rev-parse", "--is-shallow-repository") == "true":
         pytest.skip("a shallow clone does not hold older commits")
     for commit in commits:
-        subprocess.run(["git", "cat-file", "-e", f"{commit}^{{commit}}"], cwd=ROOT, check=True)
+        checkout.git("cat-file", "-e", f"{commit}^{{commit}}")
 
 
 def train(folder: Path, *names: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,7 @@ def test_restore_says_what_is_missing(
 
 
 @pytest.mark.workflow
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_restore_gets_the_data_that_the_pipeline_of_another_profile_rests_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], repository: Path
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import subprocess
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -14,6 +13,7 @@ from typing import Any
 
 import torch
 
+from uhn.experiments.checkout import commit
 from uhn.experiments.identity import settings_hash, source_digest
 from uhn.experiments.members import Member, mean_score
 from uhn.experiments.settings import RunSettings
@@ -84,25 +84,6 @@ def record(
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     return found | ({"values": values} if len(members) > 1 else {})
-
-
-@cache
-def commit() -> dict[str, Any]:
-    """The commit of the checkout that holds this package, and whether tracked files differ from it."""
-    root = Path(__file__).resolve().parents[2]
-    try:
-        head = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=20)
-        status = subprocess.run(
-            ["git", "-C", root, "status", "--porcelain", "--untracked-files=no"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return {"commit": None, "dirty": False}
-    if head.returncode or not (root / ".git").exists():
-        return {"commit": None, "dirty": False}
-    return {"commit": head.stdout.strip(), "dirty": bool(status.stdout.strip())}
 
 
 def hardware(device: torch.device) -> dict[str, Any]:

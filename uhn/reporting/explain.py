@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from uhn.experiments.checkout import in_words
 from uhn.reporting.book import Book
 from uhn.reporting.catalogue import tables
 from uhn.reporting.columns import Fact, TableSpec
@@ -54,7 +55,6 @@ def _method(spec: TableSpec, column: str) -> str:
 def _run(run: Run, root: Path | None) -> list[str]:
     folder = run.folder.relative_to(root) if root and run.folder.is_relative_to(root) else run.folder
     code, budget, steps = run["code"], run["budget"], paper_steps(run)
-    state = " (with changes that were not committed)" if code.get("dirty") else ""
     of = f" of the paper's {steps:,}" if steps else ""
     machine = ", ".join(f"{k} {v}" for k, v in run["hardware"].items())
     lines = [
@@ -70,7 +70,7 @@ def _run(run: Run, root: Path | None) -> list[str]:
             f"data       {data.get('name')}: {data.get('kind')}, {data.get('detail')}, rows {data.get('rows')}"
         )
         lines.append(f"           sha256 {data.get('fingerprint')}")
-    lines.append(f"code       commit {code.get('commit')}{state}, digest {code.get('digest')}")
+    lines.append(f"code       {in_words(code)}, digest {code.get('digest')}")
     if note := run.accepted:
         lines.append(f"accepted   for code {note.get('digest')}: {note.get('why')}")
     if run.get("taken_from"):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from uhn.experiments.checkout import in_words
 from uhn.reporting.book import Evidence
 from uhn.reporting.coverage import commit
 from uhn.reporting.curves import history_curves, legend, svg
@@ -78,7 +79,7 @@ def _run(run: Run) -> str:
         ("Parameters", f"target {counts['target']:,}; trainable {counts['trainable']:,}; frozen {counts['frozen']:,}"),
         ("Identity", f"<code>{escape(run['identity'])}</code>"),
         ("Settings", f"<code>{escape(run['settings_hash'])}</code>"),
-        ("Code", f"commit <code>{escape(str(run['code'].get('commit')))}</code>, {_digests((run,))}"),
+        ("Code", f"{escape(in_words(run['code']))}, {_digests((run,))}"),
         ("Accepted", escape(str((run.accepted or {}).get("why", "")))),
         ("Taken from", escape(str(run.get("taken_from") or ""))),
         ("Machine", escape(hardware)),
