@@ -31,6 +31,32 @@ def test_the_committed_pipeline_is_that_of_the_plan(repository: Path, profile: s
     assert written == dvc_yaml(_plan(repository, profile)), f"run: uhn dvc --profile {profile}"
 
 
+@pytest.mark.parametrize("activated", [False, True])
+def test_stages_find_their_commands_without_an_activated_environment(
+    tmp_path: Path, repository: Path, activated: bool
+) -> None:
+    """``.venv/bin/dvc repro`` is enough; an environment that is activated comes first. Spaces in the path are none."""
+    folder, other = tmp_path / "a clone", tmp_path / "other"
+    for place in (folder / ".venv/bin", other):
+        place.mkdir(parents=True)
+        for name in ("snakemake", "uhn"):
+            (place / name).write_text(f"#!/bin/sh\necho {place.name} {name} $1 >> '{tmp_path}/called'\n")
+            (place / name).chmod(0o755)
+    stages = yaml.safe_load(dvc_yaml(_plan(repository, "paper")))["stages"]
+    kept = {name: {"cmd": stages[name]["cmd"], "wdir": "../.."} for name in ("facts", "metrics")}
+    (folder / "pipelines/paper").mkdir(parents=True)
+    (folder / "pipelines/paper/dvc.yaml").write_text(yaml.safe_dump({"stages": kept}))
+    path = os.pathsep.join([str(other)] * activated + ["/usr/bin", "/bin"])
+    environment = {"PATH": path, "HOME": str(tmp_path), "DVC_NO_ANALYTICS": "1"}
+    for words in (["init", "-q", "--no-scm"], ["repro", "pipelines/paper/dvc.yaml"]):
+        command = [sys.executable, "-m", "dvc", *words]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    place = "other" if activated else "bin"
+    called = (tmp_path / "called").read_text().splitlines()
+    assert sorted(called) == [f"{place} snakemake facts", f"{place} uhn metrics"]
+
+
 def test_every_run_is_in_one_output_and_every_output_persists(repository: Path) -> None:
     everything: list[str] = []
     for profile in ("quick", "paper"):

@@ -14,6 +14,10 @@ from uhn.experiments.plan import Plan
 from uhn.experiments.sweeps import FOLDER
 
 CODE = ("Snakefile", "workflow", "uhn")
+
+COMMANDS = 'PATH="$PATH:$DVC_ROOT/.venv/bin"'
+"""Where a stage finds `snakemake` and `uhn`: in the activated environment, else in the one that `make` set up."""
+
 FOLDERS = {
     "mnist": "mnist",
     "cifar10": "cifar-10-batches-py",
@@ -34,7 +38,7 @@ def pipeline(plan: Plan) -> dict[str, Any]:
     stages: dict[str, Any] = {}
 
     def snakemake(target: str) -> str:
-        return f"snakemake {target} --cores 1 --config profile={profile}"
+        return f"{COMMANDS} snakemake {target} --cores 1 --config profile={profile}"
 
     # Two pipelines may not have the same output: the data belong to the quick profile's, which needs all of them.
     for folder in dict.fromkeys(FOLDERS[name] for name in plan.datasets() if profile == "quick"):
@@ -92,7 +96,7 @@ def pipeline(plan: Plan) -> dict[str, Any]:
         "outs": [_persist(path) for path in made],
     }
     stages["metrics"] = {
-        "cmd": f"python -m uhn metrics --profile {profile} --out metrics/{profile}.json",
+        "cmd": f"{COMMANDS} uhn metrics --profile {profile} --out metrics/{profile}.json",
         "deps": [f"{results}/tables"],
         "metrics": [{f"metrics/{profile}.json": {"cache": False, "persist": True}}],
     }
