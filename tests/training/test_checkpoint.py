@@ -10,8 +10,13 @@ from typing import Any
 
 import pytest
 import torch
+from toy import SPEC, Toy
 
+from uhn.models.feedforward import mlp
+from uhn.sources import UniversalHypernetwork
 from uhn.training.checkpoint import MAGIC, ProgressError, load_progress, read_progress, save_progress
+from uhn.training.distributions import OneModel
+from uhn.training.loop import Loop, Phase
 
 STATE: dict[str, Any] = {
     "loop": {"source": {"flat": torch.arange(50.0)}, "step": 7, "losses": torch.empty(0)},
@@ -109,3 +114,25 @@ def test_whatever_has_a_valid_checksum_is_still_no_progress(
         read_progress(path)
     assert not (tmp_path / "exploded").exists()
     assert load_progress(path, "a" * 64) is None
+
+
+def test_progress_from_before_ranges_travelled_with_it_keeps_loading(tmp_path: Path) -> None:
+    def loop(*sizes: int) -> Loop:
+        source = UniversalHypernetwork.for_specs([mlp(sizes)], hidden=8, frequencies=8)
+        return Loop(source, OneModel(Toy(), SPEC), [Phase("init", 4, 1e-3)], seed=0)
+
+    whole, part, last = loop(6, 5, 3), loop(6, 5, 3), loop(6, 5, 3)
+    list(whole)
+    for _ in range(2):
+        part._advance(part.phases[0], part.phases[0].rate(part.step))
+        part.step += 1
+    state = part.state_dict()
+    before = {name: value for name, value in state["source"].items() if name != "_extra_state"}
+    save_progress(tmp_path / "p", "me", state | {"source": before})
+    found = load_progress(tmp_path / "p", "me")
+    assert found is not None and len(before) < len(state["source"])
+    last.load_state_dict(found)
+    list(last)
+    assert all(torch.equal(a, b) for a, b in zip(whole.source.parameters(), last.source.parameters(), strict=True))
+    with pytest.raises(ValueError, match="progress does not fit this run: this state makes other weights"):
+        loop(6, 64, 3).load_state_dict(state)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -40,6 +44,43 @@ class WeightSource(nn.Module):
     def check(self, spec: ModelSpec) -> None:
         """Raise ``ValueError`` unless this source can serve ``spec``; the default serves every spec."""
 
+    def fixed(self) -> Mapping[str, float]:
+        """What decides the weights and is no tensor of the state, by name; infinite where it takes no part."""
+        return {}
+
+    def get_extra_state(self) -> Tensor:
+        """The values of :meth:`fixed`, float64: they travel in the state dict (torch calls this)."""
+        return torch.tensor(list(self.fixed().values()), dtype=torch.float64)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Refuse the state of a source in which something else is fixed (torch calls this, before it loads anything).
+
+        Raises:
+            RuntimeError: as torch does for a shape that does not fit.
+        """
+        got, here = torch.as_tensor(state).cpu(), self.get_extra_state()
+        if got.shape != here.shape:
+            return  # of another kind of source: torch names the tensors that are missing
+        same = torch.isclose(got, here.to(got.dtype), rtol=1e-6, atol=0.0) | got.isinf() | here.isinf()
+        if different := [
+            f"{name} is {value:.15g} here and {float(other):.15g} in the state"
+            for (name, value), other, equal in zip(self.fixed().items(), got, same, strict=True)
+            if not equal
+        ]:
+            more = [f"and {len(different) - 3} more"] if len(different) > 3 else []
+            what = "; ".join(different[:3] + more)
+            raise RuntimeError(f"this state makes other weights in this {self.kind} source: {what}")
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        """Load as torch does, states from before :meth:`fixed` included; refuse before a tensor is written."""
+        key = prefix + "_extra_state"
+        if key in state_dict:
+            self.set_extra_state(state_dict[key])
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        missing: list[str] = rest[2]
+        if key in missing:
+            missing.remove(key)
+
 
 class OneSpecSource(WeightSource):
     """A source that is made for one spec and holds what only that spec needs: direct training and the baselines.
@@ -71,6 +112,16 @@ class OneSpecSource(WeightSource):
         if spec is not self.spec and spec.hash != self.spec.hash:
             raise ValueError(f"this {self.kind} source holds the weights of {self.spec!r}, got {spec!r}")
 
+    def fixed(self) -> dict[str, float]:
+        """The layout of the spec and the settings, as a digest."""
+        layout = [(slot.name, slot.shape) for slot in self.spec.layout]
+        return {"the digest of layout and settings": digest([layout, self.settings])}
+
     def describe(self) -> dict[str, Any]:
         """The spec it holds and its settings."""
         return {"kind": self.kind, "spec": self.spec.to_json(), "settings": self.settings}
+
+
+def digest(value: Any) -> float:
+    """A number for a JSON value, exact in float64."""
+    return float(int(hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12], 16))

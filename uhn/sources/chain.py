@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from uhn.descriptors.features import IndexFeatures
 from uhn.models.forward import Inputs, run
 from uhn.models.spec import ModelSpec
-from uhn.sources.base import WeightSource
+from uhn.sources.base import WeightSource, digest
 from uhn.sources.structure import encoded_tokens
 from uhn.sources.universal import UniversalHypernetwork
 
@@ -73,6 +73,10 @@ class Chain(WeightSource):
             lambda weights: run(generator, weights, Inputs(features, tokens=tokens)), flat, use_reentrant=False
         )
         return features.to_flat(values)
+
+    def fixed(self) -> dict[str, float]:
+        """The levels, as a digest; what else is fixed is the root's."""
+        return {"the digest of the levels": digest([level.hash for level in self.levels])}
 
     def describe(self) -> dict[str, Any]:
         """The root's description and the levels' specs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +14,13 @@ from torch import Tensor, nn
 
 from uhn.descriptors.encodings import GaussianFourier, make_encoding
 from uhn.descriptors.features import IndexFeatures
-from uhn.descriptors.ranges import Ranges
+from uhn.descriptors.ranges import STRUCTURE_NAMES, Ranges
 from uhn.models.spec import ModelSpec
 from uhn.randomness import stream, stream_seed
 from uhn.sources.base import WeightSource
 from uhn.sources.structure import StructureEncoder
 from uhn.sources.trunk import ResidualBlock, generate
-from uhn.vocabulary import INDEX_FIELDS, STRUCTURE_FIELDS, TaskType
+from uhn.vocabulary import INDEX_FIELDS, INDEX_NAMES, STRUCTURE_FIELDS, TaskType
 
 
 class UniversalHypernetwork(WeightSource):
@@ -147,6 +148,17 @@ class UniversalHypernetwork(WeightSource):
         counts = super().parameter_counts()
         statistics = 2 * len(INDEX_FIELDS) + (2 * len(STRUCTURE_FIELDS) if self.structure is not None else 0)
         return {"trainable": counts["trainable"], "frozen": counts["frozen"] + statistics}
+
+    def fixed(self) -> dict[str, float]:
+        """The scale and the ranges; those of the structure fields only with the encoder."""
+        found = {"scale": float(self.settings["scale"])}
+        for what, names in (("index", INDEX_NAMES), ("structure", STRUCTURE_NAMES)):
+            used = what == "index" or self.structure is not None
+            for bound in ("min", "max"):
+                values = getattr(self.ranges, f"{what}_{bound}")
+                for name, value in zip(names, values, strict=True):
+                    found[f"{what} field {name} {bound}"] = value if used else math.inf
+        return found
 
     def describe(self) -> dict[str, Any]:
         """Settings and ranges, as JSON values."""
