@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -17,8 +17,14 @@ PART = ".part"
 """How the names of temp files end."""
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
+Content = bytes | str | Iterable[bytes]
+"""What a file is to hold, whole or piece by piece."""
+
+
+def write_atomically(path: Path, content: Content) -> None:
     """Write ``content`` to ``path``; a crash at any moment leaves the old file or the new one.
+
+    So does an error that ``content`` raises between its pieces or after the last.
 
     A new file has the mode that the umask gives it, an old one keeps its own. Of a symbolic link the target is
     written; a device or a pipe is written into.
@@ -29,7 +35,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     write_together({path: content})
 
 
-def write_together(contents: Mapping[Path, bytes | str]) -> None:
+def write_together(contents: Mapping[Path, Content]) -> None:
     """Write several files as :func:`write_atomically` does; none changes before all of them are on the disk.
 
     They get their names in the given order: whoever sees the last one new sees all of them new.
@@ -39,7 +45,8 @@ def write_together(contents: Mapping[Path, bytes | str]) -> None:
         with ExitStack() as stack:
             ready: dict[Path, Path] = {}
             for path, content in contents.items():
-                data = content.encode() if isinstance(content, str) else content
+                whole = content.encode() if isinstance(content, str) else content
+                data = [whole] if isinstance(whole, bytes) else whole
                 if (target := _ordinary(path)) is None:
                     _write_into(path, data)
                 else:
@@ -55,14 +62,15 @@ def write_together(contents: Mapping[Path, bytes | str]) -> None:
 
 
 @contextmanager
-def _prepared(path: Path, data: bytes) -> Iterator[Path]:
+def _prepared(path: Path, data: Iterable[bytes]) -> Iterator[Path]:
     """``data`` on the disk in a temp file beside ``path``, locked as a sign that its writer lives."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
     try:
         with locked(temporary) as handle:
             assert handle is not None
             with os.fdopen(os.dup(handle), "wb") as file:
-                file.write(data)
+                for piece in data:
+                    file.write(piece)
                 file.flush()
                 with suppress(FileNotFoundError):
                     os.fchmod(handle, stat.S_IMODE(path.stat().st_mode))
@@ -92,12 +100,13 @@ def _ordinary(path: Path) -> Path | None:
     return path if stat.S_ISREG(mode) else None
 
 
-def _write_into(path: Path, data: bytes) -> None:
+def _write_into(path: Path, data: Iterable[bytes]) -> None:
     """Append to a device, a pipe or a descriptor; a pipe that nobody reads is an error, not a wait."""
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY)
     os.set_blocking(handle, True)
     with os.fdopen(handle, "wb") as file:
-        file.write(data)
+        for piece in data:
+            file.write(piece)
 
 
 def _sync(folder: Path) -> None:

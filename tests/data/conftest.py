@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_helpers import Server, idx, pin
+from data_helpers import Server, idx, patient, pin
 
 from uhn.data import citation, download, entries, fetch, images, text
 from uhn.data.entries import Entry, Source
@@ -16,11 +16,11 @@ from uhn.data.entries import Entry, Source
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No mirror from outside, no waiting, and nothing but this machine may be asked."""
-    monkeypatch.delenv("UHN_DATA_MIRROR", raising=False)
+    """No mirror or proxy from outside, nothing but this machine may be asked, and it may take its time."""
+    for name in ("UHN_DATA_MIRROR", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(download, "BACKOFF_S", 0.0)
-    real = download.reachable
-    monkeypatch.setattr(download, "reachable", lambda url: url.startswith("http://127.0.0.1") and real(url))
+    patient(monkeypatch.setattr)
 
 
 @pytest.fixture
@@ -65,6 +65,4 @@ def server() -> Iterator[Server]:
     """A running :class:`Server`."""
     running = Server()
     yield running
-    running.http.shutdown()
-    running.http.server_close()
-    running.thread.join()
+    running.close()

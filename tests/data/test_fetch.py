@@ -9,6 +9,7 @@ import lzma
 import multiprocessing
 import os
 import pickle
+import socket
 import tarfile
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
@@ -17,8 +18,8 @@ from pathlib import Path
 import pytest
 from data_helpers import Server, fetch_only, pin
 
+from uhn.data import connections, images, packed
 from uhn.data import fetch as fetch_module
-from uhn.data import images, unpack
 from uhn.data.entries import ENTRIES, Entry, Source
 from uhn.data.fetch import ensure, fetch, verify
 from uhn.data.images import load_mnist
@@ -225,7 +226,7 @@ def test_unsafe_or_wrong_archives(
     members: tuple[tuple[str, bytes | str | None], ...],
     words: str,
 ) -> None:
-    monkeypatch.setattr(unpack.tar_members, "__defaults__", (2 << 20,))
+    monkeypatch.setattr(packed, "MAX_ARCHIVE_BYTES", 2 << 20)
     register(one_file(Source("toy.tgz", (("toy/file", "in/file"),), "tar")))
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror/toy.tgz").write_bytes(tar(*members))
@@ -262,11 +263,10 @@ def test_corrupt_single_files(tmp_path: Path, register: Callable[[Entry], Entry]
 def test_full_disk_ends_it_and_leaves_nothing(
     tmp_path: Path, tiny_mnist: tuple[Path, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(out: io.BufferedWriter, chunk: bytes) -> None:
-        out.write(chunk[: len(chunk) // 2])
+    def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(unpack, "write", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DataError, match="no room for"):
         fetch("mnist", tmp_path / "data", mirror=str(tiny_mnist[0]))
     assert leftovers(tmp_path / "data") == []
@@ -276,6 +276,16 @@ def test_root_that_is_a_file(tmp_path: Path, tiny_mnist: tuple[Path, dict[str, b
     (tmp_path / "data").write_text("in the way")
     with pytest.raises(DataError, match="cannot write below"):
         fetch("mnist", tmp_path / "data", mirror=str(tiny_mnist[0]))
+
+
+def test_whether_a_host_answers(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+    monkeypatch.setattr(connections, "CONNECT_S", 600.0)
+    monkeypatch.setattr(connections, "_reachable", {})
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    assert connections.reachable(f"{server.url}/file")
+    assert not connections.reachable(f"http://127.0.0.1:{port}/file")
+    assert not connections.reachable("http://a..b/file")
 
 
 def test_two_processes_fetch_once(tmp_path: Path, server: Server) -> None:

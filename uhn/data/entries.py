@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from uhn.data.packed import Packing
 from uhn.data.pins import File
-from uhn.data.unpack import Packing
 
 MB: Final = 1 << 20
 

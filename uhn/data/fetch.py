@@ -6,27 +6,26 @@ import errno
 import json
 import logging
 import os
+import shutil
 import time
+import urllib.parse
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from uhn.data.download import DownloadError, download
+from uhn.data.download import download, half_of
 from uhn.data.entries import ENTRIES, Entry, Source
+from uhn.data.locks import locked
+from uhn.data.packed import opened
 from uhn.data.pins import DataError, File, PinError, Status, UnavailableError, status
 from uhn.data.unpack import unpack
-from uhn.files import write_atomically
+from uhn.files import remove_leftovers, write_atomically
 
 MIRROR_VARIABLE = "UHN_DATA_MIRROR"
 """Environment variable naming a mirror: a folder or an http(s) address."""
 
 FORGET_S = 6 * 3600.0
 """For how long :func:`ensure` believes that a dataset cannot be had before it tries again."""
-
-LOCK_S = 3600.0
-"""For how long a process waits for another one that is fetching the same dataset."""
 
 log = logging.getLogger("uhn.data")
 
@@ -55,14 +54,28 @@ def present(name: str, root: Path) -> bool:
 
 def mirror_from_environment() -> str | None:
     """The mirror named by ``UHN_DATA_MIRROR``, or None. Raises ``ValueError`` for an address that is not http(s)."""
-    mirror = os.environ.get(MIRROR_VARIABLE, "").strip()
-    if "://" in mirror and not mirror.startswith(("http://", "https://")):
-        raise ValueError(f"{MIRROR_VARIABLE} must be a folder or an http(s) address, got {mirror!r}")
+    return _mirror(os.environ.get(MIRROR_VARIABLE, ""))
+
+
+def _mirror(named: str | None) -> str | None:
+    if named is None:
+        return mirror_from_environment()
+    mirror = named.strip()
+    if "://" in mirror:
+        try:
+            parts = urllib.parse.urlsplit(mirror)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError(f"{MIRROR_VARIABLE} must be a folder or an http(s) address, got {mirror!r}")
     return mirror or None
 
 
 def fetch(name: str, root: Path, *, mirror: str | None = None) -> list[Path]:
     """Bring every file of dataset ``name`` below ``root`` and return their paths; good files are left alone.
+
+    A complete dataset may lie in a folder that cannot be written.
 
     Args:
         mirror: folder or http(s) address laid out by mirror paths, ``""`` for none; default: ``UHN_DATA_MIRROR``.
@@ -72,22 +85,42 @@ def fetch(name: str, root: Path, *, mirror: str | None = None) -> list[Path]:
         UnavailableError: if no place gives a file with its pin; the message names every place tried.
         DataError: if the disk is full or a file cannot be written. No half-written file stays.
     """
-    entry, mirror = entry_of(name), mirror if mirror is not None else mirror_from_environment()
-    note = _note(name, root)
-    with _locked(name, root):
-        for file in entry.files:
-            state = status(file, root)
-            if state == "ok":
-                continue
-            log.info("%s: %s is %s; fetching it", name, file.path, state)
-            try:
-                _obtain(entry, file, root, mirror)
-            except UnavailableError as error:
-                told = {"mirror": mirror, "when": time.time(), "what": error.what, "tried": error.tried}
-                write_atomically(note, json.dumps(told))
-                raise
-        note.unlink(missing_ok=True)
+    entry, mirror = entry_of(name), _mirror(mirror)
+    wanting = [file for file in entry.files if status(file, root) != "ok"]
+    if wanting:
+        with locked(root, _folder(entry)):
+            _obtain_all(entry, wanting, root, mirror)
+            _tidy(entry, root)
+    elif any(path.exists() for path in (_note(name, root), _downloads(entry, root))):
+        with suppress(DataError, OSError), locked(root, _folder(entry), wait=False) as free:
+            if free:
+                _tidy(entry, root)
     return [root / file.path for file in entry.files]
+
+
+def _obtain_all(entry: Entry, wanting: list[File], root: Path, mirror: str | None) -> None:
+    for file in wanting:
+        remove_leftovers(root / file.path)
+    for file in wanting:
+        state = status(file, root)  # again: another process may have fetched it, or a place before have given both
+        if state == "ok":
+            continue
+        log.info("%s: %s is %s; fetching it", entry.name, file.path, state)
+        try:
+            _obtain(entry, file, root, mirror)
+        except UnavailableError as error:
+            told = {"mirror": mirror, "when": time.time(), "what": error.what, "tried": error.tried}
+            with suppress(OSError):
+                write_atomically(_note(entry.name, root), json.dumps(told))
+            raise
+
+
+def _tidy(entry: Entry, root: Path) -> None:
+    """Remove what earlier processes left of a dataset that is complete now; its lock is held."""
+    _note(entry.name, root).unlink(missing_ok=True)
+    shutil.rmtree(_downloads(entry, root), ignore_errors=True)
+    for file in entry.files:
+        remove_leftovers(root / file.path)
 
 
 def ensure(name: str, root: Path, *, mirror: str | None = None) -> None:
@@ -97,7 +130,7 @@ def ensure(name: str, root: Path, *, mirror: str | None = None) -> None:
     """
     if present(name, root):
         return
-    mirror = mirror if mirror is not None else mirror_from_environment()
+    mirror = _mirror(mirror)
     try:
         told = json.loads(_note(name, root).read_text())
         if told["mirror"] == mirror and 0 <= time.time() - told["when"] < FORGET_S:
@@ -107,22 +140,13 @@ def ensure(name: str, root: Path, *, mirror: str | None = None) -> None:
     fetch(name, root, mirror=mirror)
 
 
-@contextmanager
-def _locked(name: str, root: Path) -> Iterator[None]:
-    """Keep a second process from writing the same files at once; the system drops the lock if the process dies."""
-    folder = root / ".locks"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{name}.lock", timeout=LOCK_S)
-        lock.acquire()
-    except Timeout:
-        raise DataError(f"another process has held {folder / name}.lock for {LOCK_S:.0f} s; is it stuck?") from None
-    except OSError as error:
-        raise DataError(f"cannot write below {root}: {error}") from error
-    try:
-        yield
-    finally:
-        lock.release()
+def _folder(entry: Entry) -> str:
+    """The folder of a dataset's files; datasets that share a file share it, and so a lock and half downloads."""
+    return entry.files[0].path.partition("/")[0]
+
+
+def _downloads(entry: Entry, root: Path) -> Path:
+    return root / ".downloads" / _folder(entry)
 
 
 def _note(name: str, root: Path) -> Path:
@@ -145,17 +169,12 @@ def _obtain(entry: Entry, file: File, root: Path, mirror: str | None) -> None:
             try:
                 _take(entry, source, place, root)
                 return
-            except DownloadError as error:
-                tried.append(str(error))
             except DataError as error:
                 tried.append(str(error) if str(place) in str(error) else f"{place}: {error}")
-            except OSError as error:
+            except OSError as error:  # what a place says or holds is a DataError, so this is about writing
                 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                    raise DataError(f"no room for {root / file.path}: {error.strerror}") from error
-                if isinstance(place, Path) and error.filename == str(place):
-                    tried.append(f"{place}: {error.strerror}")
-                else:
-                    raise DataError(f"cannot write below {root}: {error}") from error
+                    raise DataError(f"no room for {root / file.path}: {os.strerror(error.errno)}") from error
+                raise DataError(f"cannot write below {root}: {error.strerror or error}") from error
     raise UnavailableError(entry.name, file.path, tried)
 
 
@@ -167,18 +186,22 @@ def _take(entry: Entry, source: Source, place: str | Path, root: Path) -> None:
         _refuse_web_page(place, str(place))
         unpack(place, source.packing, members, root)
         return
-    packed = download(place, root / ".downloads", source.max_bytes)
-    try:
-        _refuse_web_page(packed, place)
-        unpack(packed, source.packing, members, root)
-    except DataError as error:
-        raise type(error)(str(error).replace(str(packed), place)) from None
-    finally:
-        packed.unlink(missing_ok=True)
+    folder = _downloads(entry, root)
+    for resumed in (half_of(place, folder).exists(), False):
+        packed = download(place, folder, source.max_bytes)
+        try:
+            _refuse_web_page(packed, place)
+            unpack(packed, source.packing, members, root)
+            return
+        except DataError as error:
+            if not resumed:  # else the half that lay here may have been the wrong one
+                raise type(error)(str(error).replace(str(packed), place)) from None
+        finally:
+            packed.unlink(missing_ok=True)
 
 
 def _refuse_web_page(path: Path, where: str) -> None:
-    with path.open("rb") as handle:
-        head = handle.read(256).lstrip().lower()
+    with opened(path, "plain") as stream:
+        head = stream.read(256).lstrip().lower()
     if head.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
         raise PinError(f"{where}: a web page instead of data")

@@ -13,6 +13,13 @@ CHUNK = 1 << 20
 """Bytes handled at a time."""
 
 
+def brief(said: object, most: int = 160) -> str:
+    """Return what somebody else said in one printable line of at most ``most`` characters."""
+    line = "".join(c if c.isprintable() else " " for c in str(said)[: 4 * most])
+    line = " ".join(line.split())
+    return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
 class DataError(RuntimeError):
     """A dataset cannot be had, is damaged, or holds what it must not."""
 
