@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import tempfile
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,35 +40,35 @@ CITATIONS: Final = {
 def load_citation(name: str, root: Path) -> Graph:
     """Return citation graph ``name`` from its verified files below ``root``, with the public split.
 
-    The files' bytes are checked against their pins and those bytes, in a private folder, are what PyTorch Geometric
-    reads: they are pickles, and nothing but the pinned content is ever unpickled.
+    The files' bytes are checked against their pins, and those bytes, in memory, are what PyTorch Geometric reads: they
+    are pickles, and nothing but the pinned content is ever unpickled.
 
     Raises:
         FileNotFoundError: if a file is missing.
         DataError: if a file does not have its pin, or holds a graph of other dimensions.
     """
     known = CITATIONS[name]
-    with tempfile.TemporaryDirectory(prefix="uhn-") as folder:
-        raw = Path(folder) / known.geometric_name / "raw"
-        raw.mkdir(parents=True)
-        for file in ENTRIES[name].files:
-            (raw / Path(file.path).name).write_bytes(read_verified(file, root))
-        graph = _read(name, folder)
+    graph = _read(name, {Path(file.path).name: read_verified(file, root) for file in ENTRIES[name].files})
     sizes = (graph.nodes, graph.edges.shape[1] // 2, graph.features, graph.classes)
     if sizes != (known.nodes, known.edges, known.features, known.classes):
         raise DataError(f"graph {name!r}: wanted nodes, edges, features, classes {known}, got {sizes}")
     return graph
 
 
-def _read(name: str, folder: str) -> Graph:
-    """Read the raw files in ``folder`` by PyTorch Geometric (imported only here: it takes seconds)."""
+def _read(name: str, files: dict[str, bytes]) -> Graph:
+    """Read the raw files, by name, by PyTorch Geometric (imported only here: it takes seconds)."""
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
-        from torch_geometric.datasets import Planetoid
+        import fsspec  # type: ignore[import-untyped]
+        from torch_geometric.io import read_planetoid_data
         from torch_geometric.transforms import NormalizeFeatures
 
-        dataset = Planetoid(folder, CITATIONS[name].geometric_name, split="public")
-        data = dataset[0]
+        memory, folder = fsspec.filesystem("memory"), f"/uhn-{os.getpid()}-{id(files)}"
+        try:
+            memory.pipe({f"{folder}/{file}": content for file, content in files.items()})
+            data = read_planetoid_data(f"memory:/{folder}", CITATIONS[name].geometric_name)
+        finally:
+            memory.rm(folder, recursive=True)
         weights = NormalizeFeatures()(data.clone()).x.numpy()
     values = data.x.numpy()
     rows, columns = np.nonzero(values)

@@ -18,10 +18,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from uhn.data.entries import ENTRIES
+from uhn.data.locks import locked
 from uhn.data.pins import DataError, File, read_verified
 from uhn.data.standin import generate_texts
 from uhn.data.tokens import Tokens, build_vocabulary, encode, tokenize
-from uhn.files import write_atomically
+from uhn.files import remove_leftovers, write_atomically
 
 CACHE_VERSION: Final = 1
 """Raise it when the tokenizer, the vocabulary or the order of rows changes; older caches are then made anew."""
@@ -115,18 +116,23 @@ def load_text(name: str, root: Path) -> tuple[Tokens, Tokens]:
         DataError: if a file does not have its pin or holds a broken row.
     """
     source = json.dumps([CACHE_VERSION, name, TEXTS[name].length, [file.digest for file in _files(name)]])
-    return _cached(root / "cache" / f"{name}-tokens.safetensors", source, name, lambda: _read(name, root))
+    return _cached(root, f"{name}-tokens", source, name, lambda: _read(name, root))
 
 
 def load_text_stand_in(name: str, root: Path) -> tuple[Tokens, Tokens]:
     """Return generated training and test tokens in the place of dataset ``name``, cached like the real ones."""
     known = TEXTS[name]
     source = json.dumps([CACHE_VERSION, "stand-in", name, known.length, known.classes, known.words])
-    path = root / "cache" / f"{name}-stand-in-tokens.safetensors"
-    return _cached(path, source, name, lambda: generate_texts(name, known.classes, known.words))
+    return _cached(
+        root, f"{name}-stand-in-tokens", source, name, lambda: generate_texts(name, known.classes, known.words)
+    )
 
 
-def _cached(path: Path, source: str, name: str, read: Callable[[], tuple[Rows, Rows]]) -> tuple[Tokens, Tokens]:
+def _cached(
+    root: Path, cache: str, source: str, name: str, read: Callable[[], tuple[Rows, Rows]]
+) -> tuple[Tokens, Tokens]:
+    """Tokens from the file ``cache``, which is made where it can be; a data root that cannot be written has none."""
+    path = root / "cache" / f"{cache}.safetensors"
     if (known := _load(path, source)) is not None:
         return known
     train, test = ([(label, tokenize(text)) for label, text in rows] for rows in read())
@@ -137,7 +143,12 @@ def _cached(path: Path, source: str, name: str, read: Callable[[], tuple[Rows, R
         for split, part in zip(("train", "test"), parts, strict=True)
         for field in ("ids", "lengths", "y")
     } | {"vocabulary": np.frombuffer("\n".join(vocabulary).encode(), np.uint8)}
-    write_atomically(path, save(arrays, {"uhn": json.dumps([source, _digest(arrays)])}))
+    try:
+        with locked(root, cache):
+            remove_leftovers(path)
+            write_atomically(path, save(arrays, {"uhn": json.dumps([source, _digest(arrays)])}))
+    except (DataError, OSError) as error:
+        log.info("the tokens of %s are not kept: %s", name, error)
     return parts
 
 
@@ -151,9 +162,9 @@ def _digest(arrays: dict[str, NDArray[Any]]) -> str:
 
 def _load(path: Path, source: str) -> tuple[Tokens, Tokens] | None:
     """Read a cache file; None if there is none, it was made of something else, or it is damaged."""
-    if not path.is_file():
-        return None
     try:
+        if not path.is_file():
+            return None
         with safe_open(path, "np") as file:
             told = (file.metadata() or {}).get("uhn")
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
@@ -164,6 +175,6 @@ def _load(path: Path, source: str) -> tuple[Tokens, Tokens] | None:
             )
             return train, test
         log.info("%s was made of other data or is damaged; making it anew", path)
-    except (SafetensorError, DataError, KeyError) as error:
+    except (SafetensorError, DataError, KeyError, OSError) as error:
         log.info("%s cannot be used (%s); making it anew", path, error)
     return None
