@@ -18,7 +18,7 @@ try:
     GIVEN = workflow_options(config)
     PROFILE = GIVEN.profile
     PLAN = Plan(load_config(GIVEN.params, PROFILE))
-    PLAN.runs
+    PLAN.check()
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 

@@ -1,6 +1,6 @@
 """The methods that params.yaml may name: every class in ``uhn/sources`` that says ``kind = "…"``.
 
-They are read from the files' syntax trees, because importing them would import torch, and a plan shall not. So a new
+They are read from the files' syntax trees, because importing them would import torch, and a plan must not. So a new
 weight source is one file in ``uhn/sources``; no list elsewhere has to learn of it.
 """
 
@@ -10,6 +10,7 @@ import ast
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent / "sources"
 
@@ -49,10 +50,25 @@ def known_method(name: str) -> str:
     return name
 
 
+@cache
+def families_of(method: str) -> tuple[str, ...] | None:
+    """Model families that a method can serve, where its class says ``families = ("…",)``; None for all of them."""
+    module, name = sources()[method]
+    tree = ast.parse((FOLDER / f"{module.rpartition('.')[2]}.py").read_text(encoding="utf-8"))
+    body = next(cls for cls in tree.body if isinstance(cls, ast.ClassDef) and cls.name == name)
+    return _said(body, "families")
+
+
 def _kind(cls: ast.ClassDef) -> str | None:
     """The text that the class body assigns to ``kind``."""
+    kind = _said(cls, "kind")
+    return kind if isinstance(kind, str) else None
+
+
+def _said(cls: ast.ClassDef, name: str) -> Any:
+    """The constant that the class body assigns to ``name``."""
     for line in cls.body:
         match line:
-            case ast.Assign(targets=[ast.Name(id="kind")], value=ast.Constant(value=str(kind))):
-                return kind
+            case ast.Assign(targets=[ast.Name(id=found)], value=value) if found == name:
+                return ast.literal_eval(value)
     return None

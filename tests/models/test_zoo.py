@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from uhn.basemodels import FUNCTIONS
 from uhn.layers import GAT, GCN, KAN, Attention, Conv, Embedding, Linear
 from uhn.layers.graphs import gcn_norm
-from uhn.models import CATEGORICAL, FAMILIES, FORMULAS, Inputs, categorical, run, zoo, zoo_names
+from uhn.models import CATEGORICAL, FAMILIES, Inputs, categorical, run, zoo, zoo_names
 from uhn.models.feedforward import cnn, mlp
 from uhn.models.hypernet import generated_uhn
 from uhn.models.kan import kan
@@ -32,7 +33,7 @@ COUNTS = {
     "uhn-generated": 181_121,
     "kan-g5-ellipj": 407,
     **{f"kan-g10-{name}": 364 for name in ("jv", "yv")},
-    **{f"kan-g5-{name}": 254 for name in FORMULAS if name not in ("ellipj", "jv", "yv")},
+    **{f"kan-g5-{name}": 254 for name in FUNCTIONS if name not in ("ellipj", "jv", "yv")},
 }
 
 

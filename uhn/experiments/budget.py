@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from math import ceil
 
+from uhn.basemodels import CITATION, FUNCTIONS
 from uhn.experiments.settings import DataSettings, RunSettings, TrainSettings
 
-FUNCTIONS = (
-    "ellipj", "ellipkinc", "ellipeinc", "jv", "yv", "kv", "iv", "lpmv0", "lpmv1", "lpmv2",
-    "sph_harm01", "sph_harm11", "sph_harm02", "sph_harm12", "sph_harm22",
-)  # fmt: skip
-"""The special functions of Table 11, in its order."""
-
-FULL_BATCH = ("cora", "citeseer", "pubmed", *FUNCTIONS)
+FULL_BATCH = (*CITATION, *FUNCTIONS)
 """Datasets whose every step sees all training rows: an epoch is one step."""
 
 TRAIN_ROWS = {

@@ -1,15 +1,18 @@
-"""What holds between the names of params.yaml: each exists where it is used, and says what was meant if it does not."""
+"""What holds between the names of params.yaml and between the settings of a run: the impossible is said at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
+from uhn.basemodels import GENERATED, MODEL_SETS, MODELS, SAME_MODELS, models_for
 from uhn.experiments.budget import DATASETS
 from uhn.experiments.names import told_apart
 from uhn.experiments.params import ExperimentEntry, Params
 from uhn.experiments.reading import ConfigError, near, shown
+from uhn.experiments.settings import RunSettings
 from uhn.experiments.sweeps import FOLDER
+from uhn.methods import families_of
 
 TAKEN = {"experiments": (FOLDER,), "profiles": ("reference",)}
 """Names whose folders below the results hold something else: sweeps, and results that are kept."""
@@ -40,8 +43,7 @@ def check_names(params: Params, experiments: Experiments) -> None:
         if not entry.tasks:
             raise ConfigError(f"experiments.{name}.tasks: wanted at least one task, got none")
         known(f"experiments.{name}.seeds", "list", entry.seeds, params.seeds)
-        for number, task in enumerate(entry.tasks):
-            known(f"experiments.{name}.tasks.{number}.dataset", "dataset", task.dataset, DATASETS)
+        check_tasks(f"experiments.{name}", entry)
     for name, table in params.tables.items():
         for row in table.rows:
             known(f"tables.{name}.rows", "experiment", row, experiments)
@@ -54,6 +56,51 @@ def check_names(params: Params, experiments: Experiments) -> None:
         _check_patterns(f"{where}.overrides", chosen.overrides, experiments)
         _check_patterns(f"{where}.sweeps", chosen.sweeps, experiments)
     _check_patterns("sweeps", params.sweeps, experiments)
+
+
+def check_tasks(where: str, entry: ExperimentEntry) -> None:
+    """Raise :class:`ConfigError` unless an experiment's datasets, models and model set exist and go together."""
+    datasets = [task.dataset for task in entry.tasks]
+    for number, task in enumerate(entry.tasks):
+        place = f"{where}.tasks.{number}"
+        known(f"{place}.dataset", "dataset", task.dataset, DATASETS)
+        known(f"{place}.model", "model", task.model, MODELS)
+        if task.model not in (fitting := models_for(task.dataset)):
+            other = f"{task.model}, which is for {MODELS[task.model].dataset}"
+            raise ConfigError(f"{place}.model: wanted a model for {task.dataset} ({', '.join(fitting)}), got {other}")
+        if datasets.index(task.dataset) != number:
+            raise ConfigError(f"{place}.dataset: wanted every dataset once, got {task.dataset} again")
+    if entry.model_set is None:
+        return
+    known(f"{where}.model_set", "model set", entry.model_set, MODEL_SETS)
+    wanted = MODEL_SETS[entry.model_set]
+    if [SAME_MODELS.get(name, name) for name in datasets] != [wanted]:
+        raise ConfigError(f"{where}.tasks: wanted one on {wanted} for {entry.model_set}, got {', '.join(datasets)}")
+
+
+def check_run(run: RunSettings) -> RunSettings:
+    """Return ``run``. Raises :class:`ConfigError` if its method, models and generator do not go together."""
+    if problem := _impossible(run):
+        raise ConfigError(f"run {run.name}: {problem}")
+    return run
+
+
+def _impossible(run: RunSettings) -> str | None:
+    generator = run.generator
+    if generator is None:
+        if run.model_set or len(run.tasks) > 1:
+            return f"method {run.method} serves one model, got {run.model_set or f'{len(run.tasks)} tasks'}"
+        family, able = MODELS[run.tasks[0].model].family, families_of(run.method)
+        if able is not None and family not in able:
+            return f"method {run.method} serves models of family {', '.join(able)}, got {run.tasks[0].model} ({family})"
+        return None
+    if 0 < run.init.steps <= run.depth:
+        return f"init.steps: wanted at least one for each of {run.depth + 1} levels, or none; got {run.init.steps}"
+    if run.depth:
+        for key, value in ({**GENERATED, "structure": True, "encoding": "gff"}).items():
+            if (got := getattr(generator, key)) != value:
+                return f"generator.{key}: wanted {value} under a depth of {run.depth}, got {got}"
+    return None
 
 
 def matches(pattern: str, name: str) -> bool:

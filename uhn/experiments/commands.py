@@ -35,9 +35,11 @@ def plan_of(args: argparse.Namespace) -> Plan:
     """Return the plan that the options of :func:`add_profile` name, with what its sweeps have found so far.
 
     Raises:
-        ConfigError: for wrong settings.
+        ConfigError: for wrong settings, or a run anywhere in it that is impossible.
     """
-    return Plan(load_config(args.params, args.profile), args.results / args.profile)
+    plan = Plan(load_config(args.params, args.profile), args.results / args.profile)
+    plan.check()
+    return plan
 
 
 def train(plan: Plan, names: Iterable[str], *, work: Path, data: Path) -> None:

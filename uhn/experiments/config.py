@@ -18,8 +18,8 @@ from uhn.experiments.sweeps import Sweep, Values, assumed, check_grid, grid_valu
 
 SOURCES_WITH_GENERATOR = ("uhn",)
 
-LINE = 20
-"""The most experiments of which each is ``like`` the next."""
+LINE, TRIALS = 20, 10_000
+"""The most experiments of which each is ``like`` the next, and the most runs of a sweep."""
 
 
 class Config:
@@ -122,7 +122,11 @@ class Config:
                 raise ValueError(f"guardrails: wanted some of {', '.join(tasks)}, got {', '.join(unknown)}")
         except ValueError as error:
             raise ConfigError(f"sweeps of {key}: {error}") from None
-        return Sweep(experiment, method, entry, unit, assumed(entry, paper), seeds)
+        sweep = Sweep(experiment, method, entry, unit, assumed(entry, paper), seeds)
+        runs = sum(len(stage.trials) * len(stage.seeds) for stage in sweep.stages)
+        if runs > TRIALS:
+            raise ConfigError(f"sweeps of {key}: wanted at most {TRIALS:,} runs, got {runs:,}")
+        return sweep
 
     def sweep_of(self, experiment: str, method: Method) -> Sweep | None:
         """Return the sweep whose selection final training takes: the experiment's own, or that of the nearest

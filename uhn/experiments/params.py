@@ -4,24 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetCoreSchemaHandler, create_model
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, create_model
 from pydantic_core import CoreSchema, core_schema
 
 from uhn.experiments.names import Name
+from uhn.experiments.reading import shown
 from uhn.experiments.settings import (
     ComputeSettings,
     Count,
     DataSettings,
+    Depth,
     GeneratorSettings,
     InitSettings,
     Method,
     Precision,
     Rate,
+    Seed,
     Settings,
     Steps,
     TaskSettings,
     TrainSettings,
 )
+
+
+def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if twice := [value for value in dict.fromkeys(values) if values.count(value) > 1]:
+        raise ValueError(f"wanted every value once, got {shown(twice[0])} again")
+    return values
+
+
+Once = AfterValidator(_once)
 
 
 class Some:
@@ -89,7 +101,7 @@ class ExperimentEntry(Overlay):
     like: str | None = None
     tasks: Annotated[tuple[TaskSettings, ...], Field(strict=False)] = ()
     model_set: str | None = None
-    depth: Steps = 0
+    depth: Depth = 0
     seeds: str = "default"
     job: Name | None = None
     methods: dict[Method, Overlay] = Field(default_factory=dict)
@@ -104,8 +116,8 @@ class TableEntry(Settings):
         sweeps: whether it rests on the sweeps of its rows and methods instead of their final runs.
     """
 
-    rows: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
-    methods: Annotated[tuple[Method, ...], Field(min_length=1, strict=False)] | None = None
+    rows: Annotated[tuple[str, ...], Field(min_length=1, strict=False), Once]
+    methods: Annotated[tuple[Method, ...], Field(min_length=1, strict=False), Once] | None = None
     sweeps: bool = False
 
 
@@ -127,12 +139,12 @@ class SweepEntry(Settings):
     """
 
     first: Count | None = None
-    lr: Annotated[tuple[Rate, ...], Field(strict=False)] = ()
-    budget: Annotated[tuple[Count, ...], Field(strict=False)] = ()
+    lr: Annotated[tuple[Rate, ...], Field(max_length=50, strict=False)] = ()
+    budget: Annotated[tuple[Count, ...], Field(max_length=50, strict=False)] = ()
     unit: Literal["epochs", "steps"] | None = None
-    init_lr: Annotated[tuple[Rate, ...], Field(strict=False)] = ()
-    init_steps: Annotated[tuple[Count, ...], Field(strict=False)] = ()
-    around: Annotated[tuple[Rate, ...], Field(strict=False)] = ()
+    init_lr: Annotated[tuple[Rate, ...], Field(max_length=50, strict=False)] = ()
+    init_steps: Annotated[tuple[Count, ...], Field(max_length=50, strict=False)] = ()
+    around: Annotated[tuple[Rate, ...], Field(max_length=50, strict=False)] = ()
     seeds: Count = 1
     more_seeds: Steps = 2
     top: Count = 3
@@ -175,7 +187,7 @@ class Params(Settings):
         sweeps: by ``experiment/method`` or pattern, how its hyperparameters are searched; later ones win.
     """
 
-    seeds: dict[Name, Annotated[tuple[int, ...], Field(min_length=1, strict=False)]]
+    seeds: dict[Name, Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False), Once]]
     defaults: Overlay
     experiments: dict[Name, ExperimentEntry]
     sweeps: dict[str, SweepEntry] = Field(default_factory=dict)

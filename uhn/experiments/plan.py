@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from uhn.experiments.budget import FUNCTIONS, run_steps
+from uhn.basemodels import FUNCTIONS
+from uhn.experiments.budget import run_steps
+from uhn.experiments.checks import check_run
 from uhn.experiments.config import Config, ConfigError
 from uhn.experiments.costs import Cost
 from uhn.experiments.settings import Method, RunSettings
 from uhn.experiments.sweeps import FOLDER, Outcome, Stage, Sweep
+
+MOST_RUNS = 100_000
+"""What a plan may hold; more is a slip."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +114,26 @@ class Plan:
         if name not in sweep.run_names(stage):
             raise ConfigError(f"no run {name!r}: {stage.name} has the trials {', '.join(stage.trials)}")
         values = sweep.values(stage, trial, self._outcome(sweep, sweep.before(stage)))
-        return self.config.resolve(experiment, method, int(seed), selected=values, trial=name)
+        return check_run(self.config.resolve(experiment, method, int(seed), selected=values, trial=name))
 
     def _final(self, experiment: str, method: Method, seed: int) -> RunSettings:
         sweep = self.config.sweep_of(experiment, method)
         outcome = None if sweep is None else self._outcome(sweep, sweep.stages[-1])
-        return self.config.resolve(experiment, method, seed, selected=outcome.values if outcome else None)
+        values = outcome.values if outcome else None
+        return check_run(self.config.resolve(experiment, method, seed, selected=values))
+
+    def check(self) -> None:
+        """Resolve every run and trial, so that what cannot be run is refused before any of them starts.
+
+        Raises:
+            ConfigError: naming the first one.
+        """
+        number = sum(len(table.runs) for table in self.tables.values())
+        if number > MOST_RUNS:
+            raise ConfigError(
+                f"profile {self.profile}: wanted at most {MOST_RUNS:,} runs in its tables, got {number:,}"
+            )
+        self.runs, self.trials  # noqa: B018
 
     def selections_of(self, names: Iterable[str]) -> tuple[str, ...]:
         """Sweeps, by ``experiment/method``, whose selections the runs ``names`` take."""
@@ -147,7 +167,7 @@ class Plan:
         experiment, _, rest = name.partition("/")
         method, _, seed = rest.partition("/seed-")
         entry = self.config.entry(experiment)
-        if method not in entry.methods or not seed.isdigit():
+        if method not in entry.methods or not re.fullmatch("[0-9]{1,10}", seed):
             methods = " or ".join(entry.methods)
             raise ConfigError(f"no run {name!r}: wanted {experiment}/<{methods}>/seed-<number>")
         return self._final(experiment, method, int(seed))

@@ -149,7 +149,7 @@ def _annotation(kind: Any) -> str:
 def _limits(metadata: Any) -> str:
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     nested = [part for item in metadata for part in getattr(item, "metadata", [item])]
-    found = [f"{sign} {getattr(part, key)}" for part in nested for key, sign in signs.items() if hasattr(part, key)]
+    found = [f"{sign} {getattr(part, key):,}" for part in nested for key, sign in signs.items() if hasattr(part, key)]
     return f" {', '.join(found)}" if found else ""
 
 

@@ -16,14 +16,24 @@ Method = Annotated[str, AfterValidator(known_method)]
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
 """At least one of something."""
 
-Steps = Annotated[int, Field(ge=0)]
+Steps = Annotated[int, Field(ge=0, le=10**9)]
 """A number of steps, zero allowed."""
+
+Width = Annotated[int, Field(ge=1, le=2**16)]
+"""Size of a layer or of an encoding."""
+
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+"""Seed of a run, as NumPy's generators take it."""
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """A learning rate or another positive, finite number."""
+
+
+Depth = Annotated[int, Field(ge=0, le=16)]
+"""Generated hypernetworks between a root and a model."""
 
 
 class Settings(BaseModel):
@@ -78,13 +88,20 @@ class GeneratorSettings(Settings):
         scale: standard deviation of the Fourier frequencies (positional: the highest frequency).
     """
 
-    hidden: Count = 128
-    blocks: Steps = 2
-    index_frequencies: Count = 2048
-    structure_frequencies: Count = 32
+    hidden: Width = 128
+    blocks: Annotated[int, Field(ge=0, le=100)] = 2
+    index_frequencies: Width = 2048
+    structure_frequencies: Width = 32
     structure: bool = False
     encoding: Literal["gff", "positional", "raw"] = "gff"
-    scale: Rate = 100.0
+    scale: Annotated[float, Field(gt=0, le=1e6)] = 100.0
+
+    @model_validator(mode="after")
+    def _heads(self) -> Self:
+        if self.structure and self.structure_frequencies % 2:  # two features each, shared among four heads
+            got = self.structure_frequencies
+            raise ValueError(f"structure_frequencies: wanted an even number for the structure encoder, got {got}")
+        return self
 
 
 class InitSettings(Settings):
@@ -142,7 +159,7 @@ class ComputeSettings(Settings):
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: Count = 2
+    threads: Annotated[int, Field(ge=1, le=256)] = 2
 
 
 class PaperBudget(Settings):
@@ -198,7 +215,7 @@ class RunSettings(Settings):
     name: str
     experiment: str
     method: Method
-    seed: int
+    seed: Seed
     tasks: Annotated[tuple[TaskSettings, ...], Field(min_length=1, strict=False)]
     model_set: str | None = None
     members: Count | None = None
@@ -206,7 +223,7 @@ class RunSettings(Settings):
     score: Literal["test", "validation"] = "test"
     data: DataSettings = DataSettings()
     generator: GeneratorSettings | None = None
-    depth: Steps = 0
+    depth: Depth = 0
     init: InitSettings = InitSettings()
     train: TrainSettings
     precision: Precision = "fp32"

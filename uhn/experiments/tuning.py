@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from uhn.experiments.budget import FUNCTIONS
+from uhn.basemodels import FUNCTIONS
 from uhn.experiments.commands import Subparsers, add_places, add_profile, plan_of, train
 from uhn.experiments.config import ConfigError
 from uhn.experiments.plan import Plan

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache, partial
+from functools import cache
 from typing import Final
 
+from uhn.basemodels import GENERATED, MODELS
 from uhn.models import feedforward, graph, hypernet, transformer
 from uhn.models import kan as kan_family
 from uhn.models.forward import Inputs, run, run_parts, unflatten
@@ -20,7 +21,6 @@ from uhn.vocabulary import DatasetType, ModelType
 __all__ = [
     "CATEGORICAL",
     "FAMILIES",
-    "FORMULAS",
     "Family",
     "Inputs",
     "ModelSpec",
@@ -76,65 +76,17 @@ def categorical(family: str) -> Mapping[str, type[IntEnum]]:
     return FAMILIES[family].categorical
 
 
-FORMULAS: Final = (
-    "ellipj",
-    "ellipkinc",
-    "ellipeinc",
-    "jv",
-    "yv",
-    "kv",
-    "iv",
-    "lpmv0",
-    "lpmv1",
-    "lpmv2",
-    "sph_harm01",
-    "sph_harm11",
-    "sph_harm02",
-    "sph_harm12",
-    "sph_harm22",
-)
-"""The special functions of Table 11 in its order."""
-
-FINE_GRID: Final = ("jv", "yv")
-"""Functions whose KAN has 10 grid intervals instead of 5."""
-
-_CITATION = {"cora": (1433, 7), "citeseer": (3703, 6), "pubmed": (500, 3)}
-
-
-@cache
-def _builders() -> dict[str, Callable[[], ModelSpec]]:
-    entries: dict[str, Callable[[], ModelSpec]] = {
-        "mlp-mnist": feedforward.mlp,
-        "cnn8-mnist": partial(feedforward.cnn, (1, 2, 2, 2), channels=1, dataset=DatasetType.MNIST),
-    }
-    for depth in (6, 10, 14, 18):
-        entries[f"cnn{3 * depth + 2}-cifar10"] = partial(feedforward.cnn, (1, depth, depth, depth))
-    for name, (features, classes) in _CITATION.items():
-        dataset = DatasetType[name.upper()]
-        entries[f"gcn-{name}"] = partial(graph.gcn, features, classes, dataset=dataset)
-        heads = 8 if name == "pubmed" else 1
-        entries[f"gat-{name}"] = partial(graph.gat, features, classes, output_heads=heads, dataset=dataset)
-    entries["transformer2-agnews"] = partial(transformer.transformer, 4)
-    entries["transformer1-imdb"] = partial(
-        transformer.transformer, 2, (2,), max_length=512, dropout=0.4, dataset=DatasetType.IMDB
-    )
-    for name in FORMULAS:
-        grid, sizes = (10 if name in FINE_GRID else 5), (2, 5, 4 if name == "ellipj" else 1)
-        dataset = DatasetType[name.upper()]
-        entries[f"kan-g{grid}-{name}"] = partial(kan_family.kan, sizes, grid_size=grid, dataset=dataset)
-    entries["uhn-generated"] = hypernet.generated_uhn
-    return entries
-
-
 def zoo_names() -> tuple[str, ...]:
     """Names of the paper's base models."""
-    return tuple(_builders())
+    return (*MODELS, "uhn-generated")
 
 
 @cache
 def zoo(name: str) -> ModelSpec:
     """Return the paper's base model ``name`` (C.2, D.1, F.1). Raises ``ValueError`` listing the names if unknown."""
-    builders = _builders()
-    if name not in builders:
-        raise ValueError(f"unknown model {name!r}; known: {', '.join(builders)}")
-    return builders[name]()
+    if name == "uhn-generated":
+        return hypernet.generated_uhn(**GENERATED)
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}; known: {', '.join(zoo_names())}")
+    model = MODELS[name]
+    return FAMILIES[model.family].build(**model.settings, dataset=DatasetType[model.dataset.upper()])

@@ -42,6 +42,7 @@ class HaHypernetwork(OneSpecSource):
     """
 
     kind = "ha"
+    families = ("cnn",)
 
     def __init__(self, spec: ModelSpec, *, seed: int = 0, embedding: int = 188, tile: int = 16) -> None:
         if min(embedding, tile) < 1:
