@@ -6,6 +6,8 @@ CORES ?= 1
 WORKERS ?= 2
 PROFILE ?= quick
 N ?= 20
+# https://download.pytorch.org/whl/cpu has PyTorch without CUDA.
+TORCH_INDEX ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -37,10 +39,7 @@ faults: $(STAMP)
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV) ..."
-	@$(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt -e ".[test]"
-	@touch $@
+	@$(PYTHON) workflow/install.py $(VENV) $(TORCH_INDEX)
 
 clean:
-	rm -rf $(VENV) work logs .snakemake results/quick results/smoke
+	rm -rf $(VENV) $(VENV).lock work logs .snakemake results/quick results/smoke
