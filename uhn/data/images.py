@@ -6,6 +6,7 @@ import io
 import pickle
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,8 +47,20 @@ class Preprocessing:
 
     def normalise(self, x: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Return float32 inputs on the device of ``x``."""
-        mean, std = (torch.tensor(v, device=x.device).view(1, -1, 1, 1) for v in (self.mean, self.std))
+        mean, std = (channel_values(v, x.device) for v in (self.mean, self.std))
         return (x.to(torch.float32) / 255 - mean) / std
+
+
+@lru_cache
+def channel_values(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """One value per channel ``[1, C, 1, 1]`` on ``device``; kept there, so that a batch does not wait for a copy."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device).view(1, -1, 1, 1)
+
+
+def upload(values: Tensor, device: torch.device) -> Tensor:
+    """Copy a small tensor to ``device`` without waiting for what the device has still to do."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 MNIST_PREPROCESSING: Final = Preprocessing((0.1307,), (0.3081,), augment=False)
@@ -65,10 +78,10 @@ def augment(x: UInt8[Tensor, "B C H W"], generator: torch.Generator) -> UInt8[Te
     count, channels, height, width = x.shape
     flip = torch.rand(count, generator=generator) < 0.5
     corner = torch.randint(0, 2 * PAD + 1, (2, count), generator=generator)
-    top, left = corner.to(x.device)[..., None]  # small, so a device need not be waited for
+    top, left = upload(corner, x.device)[..., None]
     rows = top + torch.arange(height, device=x.device)
     columns = left + torch.arange(width, device=x.device)
-    columns = torch.where(flip.to(x.device)[:, None], width + 2 * PAD - 1 - columns, columns)
+    columns = torch.where(upload(flip, x.device)[:, None], width + 2 * PAD - 1 - columns, columns)
     rows, columns = _reflect(rows - PAD, height), _reflect(columns - PAD, width)
     image = torch.arange(count, device=x.device)[:, None, None, None]
     channel = torch.arange(channels, device=x.device)[None, :, None, None]

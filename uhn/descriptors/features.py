@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from uhn.descriptors.batched import project_whole
 from uhn.descriptors.blocks import index_blocks, index_table
 from uhn.descriptors.encodings import CACHE, Encoding, GaussianFourier
 from uhn.descriptors.grids import Plan, Planner
@@ -50,9 +52,15 @@ class IndexFeatures:
     """Encoded index descriptors of every weight of a spec, shape ``[N, width]``, never formed.
 
     Rows come in *plan order* (neighbours on a grid stay together); :meth:`to_flat` puts values back in flat order.
+
+    Args:
+        spec: the model.
+        ranges: what normalises its descriptors.
+        encoding: what encodes them.
+        whole: all features at once and one product (see :mod:`uhn.descriptors.batched`); None: on a GPU.
     """
 
-    def __init__(self, spec: ModelSpec, ranges: Ranges, encoding: Encoding) -> None:
+    def __init__(self, spec: ModelSpec, ranges: Ranges, encoding: Encoding, whole: bool | None = None) -> None:
         self.spec, self.ranges, self.encoding = spec, ranges, encoding
         with torch.inference_mode(False), torch.no_grad():
             buffer = next(iter(encoding.buffers()), torch.empty(0))
@@ -62,22 +70,25 @@ class IndexFeatures:
             high = torch.tensor(ranges.index_max, dtype=torch.float64, device=self.device)
             self.centre = (low + high) / 2
             self.scale = ((high - low).square() / 12 + EPSILON).rsqrt()
+        self.whole = self.device.type == "cuda" if whole is None else whole
+        self.kept: dict[tuple[torch.dtype, torch.device], Tensor] = {}
         self._blocks = index_blocks(spec)
         self._plan: tuple[Plan | None, Sequence[Any], Tensor | None] | None = None
 
     @classmethod
-    def of(cls, spec: ModelSpec, ranges: Ranges, encoding: Encoding) -> IndexFeatures:
+    def of(cls, spec: ModelSpec, ranges: Ranges, encoding: Encoding, whole: bool | None = None) -> IndexFeatures:
         """Return the features of ``spec``; factors are cached on the encoding, per (spec, ranges).
 
         An encoding made under ``torch.inference_mode`` keeps nothing: no one counts the changes of its buffer.
         """
         buffer = next(iter(encoding.buffers()), None)
         if buffer is not None and buffer.is_inference():
-            return cls(spec, ranges, encoding)
+            return cls(spec, ranges, encoding, whole)
         cache: OrderedDict[Any, IndexFeatures] = encoding.__dict__.setdefault(CACHE, OrderedDict())
-        key = (spec.hash, ranges, None if buffer is None else (buffer.data_ptr(), buffer._version, buffer.dtype))
+        state = None if buffer is None else (buffer.data_ptr(), buffer._version, buffer.dtype)
+        key = (spec.hash, ranges, whole, state)
         if key not in cache:
-            cache[key] = cls(spec, ranges, encoding)
+            cache[key] = cls(spec, ranges, encoding, whole)
             while len(cache) > CACHED_SPECS:
                 cache.popitem(last=False)
         cache.move_to_end(key)
@@ -85,7 +96,13 @@ class IndexFeatures:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copied and pickled without what it has formed."""
-        return IndexFeatures, (self.spec, self.ranges, self.encoding)
+        return IndexFeatures, (self.spec, self.ranges, self.encoding, self.whole)
+
+    @cached_property
+    def table(self) -> Tensor:
+        """Index descriptors in flat order, int32 ``[N, 10]``."""
+        with torch.inference_mode(False):
+            return index_table(self.spec).to(self.device)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -94,7 +111,7 @@ class IndexFeatures:
 
     def dense(self) -> Float[Tensor, "N width"]:
         """Form all features in plan order: the straightforward way, for tests and tiny models."""
-        features = self.encoding(self.ranges.normalise_index(index_table(self.spec).to(self.device)))
+        features = self.encoding(self.ranges.normalise_index(self.table))
         order = self.order
         return features if order is None else features[order]
 
@@ -108,6 +125,8 @@ class IndexFeatures:
             raise ValueError(f"project wants a weight of {self.encoding.width} columns, got shape {list(weight.shape)}")
         dtype = weight.dtype if low_precision(weight) else self.working_dtype(weight)
         wide, shift = weight.to(dtype), None if bias is None else bias.to(dtype)
+        if self.whole:
+            return project_whole(self, wide, shift, low_precision(weight)).to(weight.dtype)
         out: Tensor = _Project.apply(self, wide, shift)  # type: ignore[no-untyped-call]
         return out.to(weight.dtype)
 
@@ -147,6 +166,8 @@ class IndexFeatures:
         return self._plan
 
     def _made(self) -> tuple[Plan | None, Sequence[Any], Tensor | None]:
+        if self.whole:
+            return None, (), None
         if not isinstance(self.encoding, GaussianFourier):
             return None, table_pieces(self._blocks), None
         plan = Planner(self.scale, self.centre, self.encoding.matrix, PLANNED_WIDTH).plan(self._blocks)

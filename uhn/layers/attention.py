@@ -12,7 +12,7 @@ from torch import Tensor
 
 from uhn.layers.attention_dropout import attend_with_dropout
 from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, positive, rate, register
-from uhn.layers.checks import activation_setting, last_axis
+from uhn.layers.checks import activation_setting, last_axis, unchecked
 from uhn.layers.functional import activate, dropout, layer_norm
 from uhn.vocabulary import Activation, Initialization, LayerType
 
@@ -113,7 +113,7 @@ def visible_keys(padding: Tensor | None, x: Tensor) -> Tensor | None:
     if padding.dtype != torch.bool or padding.shape != x.shape[:2]:
         wanted = tuple(x.shape[:2])
         raise ValueError(f"Inputs.padding must be bool of shape {wanted}, got {padding.dtype} {tuple(padding.shape)}")
-    if not torch.compiler.is_compiling() and bool((hidden := padding.all(dim=1)).any()):
+    if not unchecked() and bool((hidden := padding.all(dim=1)).any()):
         rows = hidden.nonzero().flatten().tolist()
         raise ValueError(f"Inputs.padding hides every token of {len(rows)} sequence(s), first in row {rows[0]}")
     return ~padding[:, None, None, :]

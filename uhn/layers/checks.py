@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
@@ -27,14 +30,32 @@ def activation_setting(layer: Layer) -> None:
         raise ValueError(f"{name} must be 0 for activation {kind.name}, which has no parameter; got {value!r}")
 
 
+_TRUSTED: ContextVar[bool] = ContextVar("values were checked before", default=False)
+
+
+@contextmanager
+def trusted(values: bool = True) -> Iterator[None]:
+    """Within it, the values of tensors are taken as checked: to look at them, a host would wait for its device."""
+    token = _TRUSTED.set(values)
+    try:
+        yield
+    finally:
+        _TRUSTED.reset(token)
+
+
+def unchecked() -> bool:
+    """Whether the values of tensors must not be looked at: a graph is being traced, or they are :func:`trusted`."""
+    return torch.compiler.is_compiling() or _TRUSTED.get()
+
+
 def indices_below(values: Tensor, limit: int, what: str) -> None:
     """Raise ``ValueError`` unless the integers in ``values`` (any shape) lie in ``[0, limit)``.
 
-    One pass over the values; skipped while a graph is being traced.
+    One pass over the values; skipped where :func:`unchecked`.
     """
     if values.dtype not in (torch.int64, torch.int32):
         raise ValueError(f"{what} must be int64, got {values.dtype}")
-    if values.numel() == 0 or torch.compiler.is_compiling():
+    if values.numel() == 0 or unchecked():
         return
     low, high = (int(value) for value in torch.aminmax(values))
     if low < 0 or high >= limit:

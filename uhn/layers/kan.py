@@ -89,7 +89,11 @@ class KAN(Layer):
 
 def knot_grid(lower: Float[Tensor, " in"], length: Float[Tensor, " in"], knots: Float[Tensor, "in K"]) -> Tensor:
     """Increasing knots ``lower + exp(length) cumsum(softmax(knots))`` (Eq 24), shape ``[in, K]``."""
-    return lower[:, None] + length.exp()[:, None] * knots.softmax(-1).cumsum(-1)
+    shares = knots.softmax(-1)
+    if knots.device.type == "cuda":  # there cumsum is a slow kernel, or one without fixed order
+        up_to = torch.ones(knots.shape[1], knots.shape[1], dtype=knots.dtype, device=knots.device).triu()
+        return torch.addcmul(lower[:, None], length.exp()[:, None], shares @ up_to)
+    return lower[:, None] + length.exp()[:, None] * shares.cumsum(-1)
 
 
 def bspline_basis(x: Float[Tensor, "B in"], knots: Float[Tensor, "in K"], order: int) -> Tensor:

@@ -47,8 +47,9 @@ def unflatten(spec: ModelSpec, flat: Tensor) -> list[dict[str, Tensor]]:
     if flat.dim() != 1 or flat.shape[0] != spec.num_params:
         raise ValueError(f"{spec!r} wants flat weights of shape [{spec.num_params}], got {list(flat.shape)}")
     parts: list[dict[str, Tensor]] = [{} for _ in spec.layers]
-    for slot in spec.layout:
-        parts[slot.layer][slot.param.name] = flat[slot.span].view(slot.shape)
+    pieces = flat.split([slot.numel for slot in spec.layout])  # type: ignore[no-untyped-call]
+    for slot, piece in zip(spec.layout, pieces, strict=True):
+        parts[slot.layer][slot.param.name] = piece.view(slot.shape)
     return parts
 
 

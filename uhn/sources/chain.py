@@ -10,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from uhn.descriptors.features import IndexFeatures
 from uhn.models.forward import Inputs, run
 from uhn.models.spec import ModelSpec
 from uhn.sources.base import WeightSource, digest
@@ -65,12 +64,16 @@ class Chain(WeightSource):
         return flat
 
     def _generate(self, generator: ModelSpec, flat: Tensor, spec: ModelSpec) -> Tensor:
-        """Run a generated UHN on the descriptors of ``spec``; its activations are recomputed in the backward pass."""
+        """Run a generated UHN on the descriptors of ``spec``; its activations are recomputed in the backward pass,
+        but on a GPU."""
         assert self.root.structure is not None
-        features = IndexFeatures.of(spec, self.root.ranges, self.root.encoding)
+        features = self.root.features(spec)
         tokens = encoded_tokens(spec, self.root.ranges, self.root.structure.encoding).to(flat.dtype)
+        inputs = Inputs(features, tokens=tokens)
+        if features.whole:
+            return features.to_flat(run(generator, flat, inputs))
         values: Tensor = checkpoint(
-            lambda weights: run(generator, weights, Inputs(features, tokens=tokens)), flat, use_reentrant=False
+            lambda weights: run(generator, weights, inputs), flat, use_reentrant=False, preserve_rng_state=False
         )
         return features.to_flat(values)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -47,5 +50,11 @@ class StructureEncoder(nn.Module):
 def encoded_tokens(spec: ModelSpec, ranges: Ranges, encoding: GaussianFourier) -> Float[Tensor, "1 L width"]:
     """Normalise (Eq 9) and encode (Eq 3) the structure tokens of ``spec`` (Eq 2)."""
     assert encoding.matrix.shape[0] == len(STRUCTURE_FIELDS)
-    tokens = structure_tokens(spec).to(encoding.matrix.device)
-    return encoding(ranges.normalise_structure(tokens))[None]
+    return encoding(_normalised_tokens(spec, ranges, encoding.matrix.device))[None]
+
+
+@lru_cache(maxsize=1024)
+def _normalised_tokens(spec: ModelSpec, ranges: Ranges, device: torch.device) -> Tensor:
+    """Kept on the device, so that a step copies nothing to it."""
+    with torch.inference_mode(False):
+        return ranges.normalise_structure(structure_tokens(spec).to(device))

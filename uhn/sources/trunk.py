@@ -1,8 +1,9 @@
 """The residual MLP of the root UHN and its fusion with the factored first layer, at bounded memory.
 
-A small model goes through plain autograd. A large one is generated piece by piece, in pieces that fit a core's cache,
-with the MLP's backward pass written out: it keeps the rectified input of every linear and norms it again. Above the
-memory setting it keeps only the first layer's output and runs the MLP again, and above that again recomputes both.
+A small model goes through plain autograd, and on a GPU every model does, all rows at once. A large one is generated
+piece by piece, in pieces that fit a core's cache, with the MLP's backward pass written out: it keeps the rectified
+input of every linear and norms it again. Above the memory setting it keeps only the first layer's output and runs the
+MLP again, and above that again recomputes both.
 """
 
 from __future__ import annotations
@@ -86,9 +87,9 @@ def generate(
         structure: structure feature ``[1, h]`` or None.
         parameters: the tensors of the blocks and the readout, in order.
         memory_mib: what is kept for the backward pass at most, a sixth of it for activations of the MLP, whose
-            recomputing is cheap for what they take; what does not fit is recomputed.
+            recomputing is cheap for what they take; what does not fit is recomputed. On a GPU everything is kept.
     """
-    if features.shape[0] <= EAGER_WEIGHTS:
+    if features.whole or features.shape[0] <= EAGER_WEIGHTS:
         return features.to_flat(mlp(features.project(weight, bias), structure, parameters).to(weight.dtype))
     tail = folded(parameters)
     values: Tensor = _Generate.apply(features, memory_mib, structure, weight, bias, *tail)  # type: ignore[no-untyped-call]

@@ -63,6 +63,7 @@ class UniversalHypernetwork(WeightSource):
         self.ranges = ranges
         self.memory_mib = memory_mib
         self.allow_extrapolation = allow_extrapolation
+        self.whole: bool | None = None
         self.settings: dict[str, Any] = {
             "hidden": hidden,
             "blocks": blocks,
@@ -113,12 +114,17 @@ class UniversalHypernetwork(WeightSource):
         A generator in half precision (``bfloat16()``, ``half()``) rounds its parameters and the weights, nothing else.
         """
         self.check(spec)
-        features = IndexFeatures.of(spec, self.ranges, self.encoding)
+        features = self.features(spec)
         dtype = features.working_dtype(self.index.weight)
         structure = self.structure_feature(spec)
         structure = None if structure is None else structure.to(dtype)
         weight, bias, *tail = (tensor.to(dtype) for tensor in (*self.index.parameters(), *self.tail()))
         return generate(features, weight, bias, structure, tail, self.memory_mib).to(self.index.weight.dtype)
+
+    def features(self, spec: ModelSpec) -> IndexFeatures:
+        """Encoded index descriptors of ``spec``; on a GPU, or if :attr:`whole` says so, in one piece."""
+        whole = self.index.weight.device.type == "cuda" if self.whole is None else self.whole
+        return IndexFeatures.of(spec, self.ranges, self.encoding, whole)
 
     def structure_feature(self, spec: ModelSpec) -> Tensor | None:
         """The task-structure vector ``[1, h]`` of ``spec``, or None without the encoder."""

@@ -11,11 +11,14 @@ from typing import Protocol, Self
 import torch
 from torch import Tensor
 
-from uhn.data.images import Images, Preprocessing, augment
+from uhn.data.images import Images, Preprocessing, augment, upload
 from uhn.data.tokens import PADDING, Tokens
 from uhn.models.forward import Inputs
 from uhn.randomness import stream
 from uhn.tasks.base import Batch, Card, Split, Task
+
+WIDTHS = 64
+"""On a GPU the width of a batch of texts is a multiple of this, or that of the longest text."""
 
 
 class Rows(Protocol):
@@ -69,7 +72,7 @@ class ImageRows:
 
     def batch(self, rows: Tensor, rng: torch.Generator | None) -> Batch:
         """Return normalised float32 images; augmented if ``rng`` is given and the dataset is augmented."""
-        rows = rows.to(self.x.device)
+        rows = upload(rows, self.x.device)
         x = self.x[rows]
         if rng is not None and self.preprocessing.augment:
             x = augment(x, rng)
@@ -115,9 +118,11 @@ class TextRows:
         return replace(self, **{name: getattr(self, name).to(device) for name in ("ids", "starts", "lengths", "y")})
 
     def batch(self, rows: Tensor, rng: torch.Generator | None) -> Batch:
-        """Return token ids ``[B, T]``, padded to the longest of the batch, and where they are padding."""
+        """Return token ids ``[B, T]``, padded to the longest of the batch (see :data:`WIDTHS`), and where they pad."""
         width = int(self.sizes[rows].max())
-        rows = rows.to(self.ids.device)
+        if self.ids.device.type == "cuda":  # few widths, so that few kinds of steps have to be recorded
+            width = min(-(-width // WIDTHS) * WIDTHS, int(self.sizes.max()))
+        rows = upload(rows, self.ids.device)
         place = torch.arange(width, device=self.ids.device)
         padding = place >= self.lengths[rows, None]
         index = (self.starts[rows, None] + place).masked_fill(padding, 0)

@@ -13,11 +13,17 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from uhn.layers.checks import trusted
 from uhn.models.forward import run
-from uhn.randomness import stream
+from uhn.models.spec import ModelSpec
+from uhn.randomness import stream_seed
 from uhn.sources.base import WeightSource
+from uhn.tasks import Task
+from uhn.tasks.base import Batch
+from uhn.training.capture import CudaRecorder, Steps
 from uhn.training.distributions import SpecDistribution
 from uhn.training.matching import matching_loss
+from uhn.training.optimiser import load_optimiser, make_optimiser
 from uhn.training.precision import autocast
 from uhn.training.schedule import multiplier
 
@@ -83,6 +89,7 @@ class Loop:
         phases: in order; each gets a fresh optimiser, schedule and scaler.
         seed: run seed of every stream.
         precision: ``"fp32"``, ``"bf16"`` or ``"fp16"`` in training phases.
+        capture: record whole steps as CUDA graphs on a GPU (see :mod:`uhn.training.capture`).
         report_at: (phase, completed steps) → whether to report; the only moments when the host waits for the device.
         after_step: called after every completed step (to save, or to stop by raising).
     """
@@ -95,6 +102,7 @@ class Loop:
         *,
         seed: int,
         precision: str = "fp32",
+        capture: bool = True,
         report_at: Callable[[Phase, int], bool] = lambda phase, step: step % 20 == 0,
         after_step: Callable[[], None] = lambda: None,
     ) -> None:
@@ -103,17 +111,26 @@ class Loop:
         self.device = next(source.parameters()).device
         self.phase, self.step = 0, 0
         self._losses: list[Tensor] = []
+        self._checked: set[object] = set()
+        recorder = CudaRecorder if capture and self.device.type == "cuda" else None
+        self.steps = Steps(self._state, self.device, recorder)
         self._enter()
 
     def _enter(self) -> None:
         """Fresh optimiser and scaler for the current phase."""
         parameters = [p for p in self.source.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(
-            parameters, lr=1.0, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, fused=True
-        )
+        self.optimiser = make_optimiser(parameters, self.device)
         kind = self.phases[self.phase].kind if self.phase < len(self.phases) else "init"
         scaled = kind == "train" and self.precision == "fp16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
+        self.steps.reset()
+        if scaled and self.steps.recorder is not None:
+            self.steps.stop("the loss scale of fp16 is decided by the host")
+
+    def _state(self) -> list[Tensor]:
+        """Every tensor that a step changes."""
+        moments = [t for state in self.optimiser.state.values() for t in state.values()]
+        return [*(p for p in self.source.parameters() if p.requires_grad), *moments]
 
     def __iter__(self) -> Iterator[Report]:
         while self.phase < len(self.phases):
@@ -130,9 +147,30 @@ class Loop:
 
     def _advance(self, phase: Phase, rate: float) -> Tensor:
         """One optimiser step; returns its loss, detached and still on the device."""
-        loss = self._init_loss(phase) if phase.kind == "init" else self._train_loss()
+        if phase.kind == "init":
+            task, batch = None, None
+            spec = None if phase.level else self.distribution.spec_at(self.step)
+        else:
+            draw = self.distribution.at(self.step)
+            task, spec, batch = draw.task, draw.spec, draw.task.train_batch(self.seed, draw.batch)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+        def body(batch: Batch | None, rng: torch.Generator) -> Tensor:
+            if task is None or batch is None:
+                return self._optimise(phase, self._init_loss(phase, spec))
+            return self._optimise(phase, self._train_loss(task, spec, batch, rng))
+
+        kind = (self.phase, None if task is None else task.name, None if spec is None else spec.hash)
+        with trusted(self.device.type == "cuda" and kind in self._checked):
+            loss = self.steps.run(kind, body, batch, stream_seed(self.seed, "dropout", self.step))
+        self._checked.add(kind)
+        return loss
+
+    def _optimise(self, phase: Phase, loss: Tensor) -> Tensor:
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         if phase.clip is not None:
@@ -142,22 +180,19 @@ class Loop:
         self.scaler.update()
         return loss.detach()
 
-    def _init_loss(self, phase: Phase) -> Tensor:
-        if phase.level:
+    def _init_loss(self, phase: Phase, spec: ModelSpec | None) -> Tensor:
+        if spec is None:
             spec, flat = self.source.level(phase.level)
         else:
-            spec = self.distribution.spec_at(self.step)
             flat = self.source(spec)
         return matching_loss(flat, spec)
 
-    def _train_loss(self) -> Tensor:
-        draw = self.distribution.at(self.step)
-        batch = draw.task.train_batch(self.seed, draw.batch)
+    def _train_loss(self, task: Task, spec: ModelSpec | None, batch: Batch, rng: torch.Generator) -> Tensor:
+        assert spec is not None
         with autocast(self.precision, self.device):
-            flat = self.source(draw.spec)
-            rng = stream(self.seed, "dropout", self.step, device=self.device)
-            output = run(draw.spec, flat, batch.inputs, training=True, rng=rng)
-        return draw.task.loss(output, batch.target)
+            flat = self.source(spec)
+            output = run(spec, flat, batch.inputs, training=True, rng=rng)
+        return task.loss(output, batch.target)
 
     def _report(self, phase: Phase, rate: float) -> Report:
         loss = float(torch.stack(self._losses).double().mean())
@@ -187,7 +222,7 @@ class Loop:
             self.source.load_state_dict(state["source"])
             self.phase, self.step = state["phase"], state["step"]
             self._enter()
-            self.optimiser.load_state_dict(state["optimiser"])
+            load_optimiser(self.optimiser, state["optimiser"])
             self.scaler.load_state_dict(state["scaler"])
         except (KeyError, RuntimeError) as error:
             raise ValueError(f"progress does not fit this run: {error}") from None

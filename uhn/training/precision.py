@@ -45,6 +45,7 @@ def reproducible(threads: int) -> Iterator[None]:
         torch.is_deterministic_algorithms_warn_only_enabled(),
         torch.get_float32_matmul_precision(),
         torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined,unused-ignore]
+        torch.backends.cudnn.allow_tf32,
     )
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
@@ -52,6 +53,7 @@ def reproducible(threads: int) -> Iterator[None]:
     # or every torch.empty would be filled first, a tenth of a step, though nothing reads memory before it is written
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined,unused-ignore]
     torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False  # or fp32 would not be float32 in the convolutions of a GPU
     try:
         yield
     finally:
@@ -59,3 +61,4 @@ def reproducible(threads: int) -> Iterator[None]:
         torch.use_deterministic_algorithms(before[1], warn_only=before[2])
         torch.set_float32_matmul_precision(before[3])
         torch.utils.deterministic.fill_uninitialized_memory = before[4]  # type: ignore[attr-defined,unused-ignore]
+        torch.backends.cudnn.allow_tf32 = before[5]

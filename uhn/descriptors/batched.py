@@ -1,0 +1,110 @@
+"""The first layer on a GPU: features formed once, in big chunks, and one dense product.
+
+Small products in many steps, which pay on a CPU, leave a GPU waiting for its host: there the features of all weights
+are formed from phases that are exact in float64, kept for as long as they fit, and multiplied at once. Rows come in
+flat order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from uhn.descriptors.encodings import GaussianFourier
+
+if TYPE_CHECKING:
+    from uhn.descriptors.features import IndexFeatures
+
+KEPT_BYTES = 16 * 2**30
+"""Features that are kept from step to step at most, and a sixth of a GPU's memory; those of a larger
+model are formed in each pass."""
+
+CHUNK_ELEMENTS = 2**26
+"""Values of a chunk of features (its float64 phases take several times its memory)."""
+
+_HOLDERS: list[ref[IndexFeatures]] = []
+"""Whose features are kept, the last used last."""
+
+
+def project_whole(features: IndexFeatures, weight: Tensor, bias: Tensor | None, low: torch.dtype | None) -> Tensor:
+    """Return ``features @ weight.T + bias``, shape ``[N, h]``, in the dtype of ``weight``; differentiable in both.
+
+    Args:
+        features: encoded index descriptors.
+        weight: ``[h, width]``.
+        bias: ``[h]`` or None.
+        low: half-precision dtype of the product, or None. Features that are not Fourier's stay in full precision:
+            neighbours would collide.
+    """
+    if not isinstance(features.encoding, GaussianFourier):
+        low = None
+    dtype = low or weight.dtype
+    with torch.autocast(weight.device.type, enabled=False):
+        kept = keep(features, dtype, weight.device)
+        if kept is None:
+            out: Tensor = _Chunks.apply(features, weight.to(dtype), dtype)  # type: ignore[no-untyped-call]
+        else:
+            out = torch.mm(kept, weight.to(dtype).t())
+        return out.to(weight.dtype) if bias is None else out.to(weight.dtype) + bias
+
+
+def keep(features: IndexFeatures, dtype: torch.dtype, device: torch.device) -> Tensor | None:
+    """Features ``[N, width]`` in ``dtype``, kept for the next call; None if they take more than :data:`KEPT_BYTES`."""
+    rows, width = features.shape
+    size, limit = rows * width * dtype.itemsize, KEPT_BYTES
+    if device.type == "cuda":
+        limit = min(limit, torch.cuda.get_device_properties(device).total_memory // 6)
+    if size > limit or any(buffer.is_inference() for buffer in features.encoding.buffers()):
+        return None
+    others = [other for holder in _HOLDERS if (other := holder()) is not None and other is not features]
+    if (dtype, device) not in features.kept:
+        used = [sum(t.numel() * t.element_size() for t in other.kept.values()) for other in (*others, features)]
+        for number, other in enumerate((*others, features)):
+            if size + sum(used[number:]) > limit:
+                other.kept.clear()
+        with torch.inference_mode(False), torch.no_grad():
+            made = torch.empty(rows, width, dtype=dtype, device=device)
+            for first, last in chunks(rows, width):
+                made[first:last] = form(features, first, last)
+        features.kept[dtype, device] = made
+    _HOLDERS[:] = [ref(other) for other in (*others, features)]
+    return features.kept[dtype, device]
+
+
+def form(features: IndexFeatures, first: int, last: int) -> Tensor:
+    """Features of rows ``first .. last`` in flat order, from phases in float64."""
+    encoded: Tensor = features.encoding((features.table[first:last] - features.centre) * features.scale)
+    return encoded
+
+
+def chunks(rows: int, width: int) -> list[tuple[int, int]]:
+    """Parts of ``rows`` of about :data:`CHUNK_ELEMENTS` features each."""
+    step = max(1, CHUNK_ELEMENTS // width)
+    return [(first, min(first + step, rows)) for first in range(0, rows, step)]
+
+
+class _Chunks(torch.autograd.Function):
+    """The product with features that are formed chunk by chunk, in the backward pass again."""
+
+    @staticmethod
+    def forward(ctx: Any, features: IndexFeatures, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        ctx.features, ctx.dtype = features, dtype
+        out = torch.empty(features.shape[0], weight.shape[0], dtype=dtype, device=weight.device)
+        for first, last in chunks(*features.shape):
+            torch.mm(form(features, first, last).to(weight), weight.t(), out=out[first:last])
+        return out
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator,unused-ignore]
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, None]:
+        features: IndexFeatures = ctx.features
+        total = torch.zeros(grad.shape[1], features.shape[1], device=grad.device, dtype=torch.float32)
+        total = total.to(torch.promote_types(ctx.dtype, torch.float32))
+        for first, last in chunks(*features.shape):
+            rows = form(features, first, last).to(grad)
+            total += grad[first:last].t() @ rows
+        return None, total.to(ctx.dtype), None
