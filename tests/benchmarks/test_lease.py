@@ -1,0 +1,91 @@
+"""The rented quarter of an hour, rehearsed on the CPU at tiny size."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks import lease, lease_stages
+
+
+def options(folder: Path, *more: str, seconds: float = 600) -> argparse.Namespace:
+    places = [f"--{name}={folder / name}" for name in ("out", "results", "work", "data")]
+    found = lease.parser().parse_args([f"--seconds={seconds}", "--profile=smoke", "--tables=table11", *places, *more])
+    found.out.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def lines(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "out" / "timings.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_agreement_and_step_times_are_noted_a_line_each(tmp_path: Path) -> None:
+    assert lease_stages.run(options(tmp_path, "--stage=agreement:fp32")) == 0
+    assert lease_stages.run(options(tmp_path, "--stage=steps:ours", "--rows", "mnist-mlp/uhn")) == 0
+    agreement, step = lines(tmp_path)
+    assert (agreement["model"], agreement["weights"], agreement["worst_gradient"]) == ("kan-g5", 0, 0)
+    assert (step["row"], step["side"]) == ("mnist-mlp/uhn", "ours") and step["ms"] > 0
+    costs = json.loads((tmp_path / "results/smoke/costs.json").read_text(encoding="utf-8"))["seconds_per_step"]
+    assert costs == {"mnist-mlp/uhn": {"init": step["ms"] / 1e3, "train": step["ms"] / 1e3}}
+
+
+def test_a_row_that_fails_says_where_and_costs_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise RuntimeError("no kernel image")
+
+    monkeypatch.setattr(lease_stages, "timed", fail)
+    assert lease_stages.run(options(tmp_path, "--stage=steps:dense")) == 0
+    assert all("no kernel image" in line["error"] and "test_lease.py" in line["at"][-1] for line in lines(tmp_path))
+
+
+def test_time_that_is_up_starts_nothing(tmp_path: Path) -> None:
+    assert lease_stages.run(options(tmp_path, "--stage=work:", f"--end={time.time() + 3}")) == 0
+    assert not (tmp_path / "results").exists()
+
+
+def test_runs_are_made_packed_and_not_made_again_by_the_next_call(
+    tmp_path: Path, repository: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The script itself; its first two stages are skipped since their figures are there already."""
+    first = options(tmp_path)
+    (first.out / "timings.jsonl").write_text("{}\n", encoding="utf-8")
+    places = [f"--{name}={tmp_path / name}" for name in ("results", "work", "data")]
+    command = ["bash", str(repository / "benchmarks/lease.sh"), "120", "--profile=smoke", "--processes=1"]
+    command += ["--tables", "table11", *places]
+    own = {"OUT": str(first.out), "PYTHON": sys.executable, "PYTHONPATH": str(repository)}
+    bare = {name: value for name, value in os.environ.items() if name != "UHN_DATA_MIRROR"}
+    for _ in range(2):
+        assert subprocess.run(command, env=bare | own, timeout=300).returncode == 0
+        if (said := capfd.readouterr().out).count("rmse"):
+            assert "8 records, 0 unfinished runs kept" in said
+    assert "rmse" not in said and "8 records" in said, "the second call has nothing to do"
+    assert sorted(p.name for p in first.out.iterdir()) == ["lease.log", "records.tgz", "timings.jsonl"]
+    with tarfile.open(first.out / "records.tgz") as file:
+        assert sum(name.endswith("metrics.json") for name in file.getnames()) == 8
+        assert not any(name.endswith("safetensors") for name in file.getnames())
+
+
+def test_progress_is_packed_in_a_few_files_of_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "PART_BYTES", 250)
+    for number in range(10):
+        path = tmp_path / "work" / "smoke" / str(number) / "progress.ckpt"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(bytes(100))
+        os.utime(path, (number, number))
+    chosen = options(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    lease.pack(chosen.out, chosen.results / "smoke", chosen.work)
+    assert len(list(chosen.out.iterdir())) == 1 + lease.PARTS
+    names: list[str] = []
+    for number in range(1, lease.PARTS + 1):
+        with tarfile.open(chosen.out / f"progress-{number}.tgz") as file:
+            names += file.getnames()
+    assert sorted(names) == [f"work/smoke/{number}/progress.ckpt" for number in range(2, 10)], "the newest eight"
