@@ -15,6 +15,12 @@ STAMP := $(VENV)/.installed
 # Modules are compiled when they are first imported, and kept: else every job would compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Snakemake keeps a cache at home and fails without one; where nothing can be written, it goes beside its other files.
+CACHE = "$${XDG_CACHE_HOME:-$$HOME/.cache}"
+ifneq ($(shell mkdir -p $(CACHE) 2>/dev/null && test -w $(CACHE) && echo yes),yes)
+export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
+endif
+
 .PHONY: tables test lint types unit faults install clean
 
 tables: $(STAMP)

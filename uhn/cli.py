@@ -7,6 +7,8 @@ Exit codes: 0 done, 1 something could not be had or is not as it should be, 2 ba
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import signal
 import sys
@@ -26,6 +28,14 @@ ROOMS = (
     "uhn.modelset_commands",
     "uhn.reporting.commands",
 )
+
+
+WRONG_PATH = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
+WRONG_PLACE = (errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
+"""Errors of the system that are bad input: a path that was given is wrong. All others are failures: a disk is full."""
+
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+"""What torch says, in a ``RuntimeError``."""
 
 
 class Terminated(SystemExit):
@@ -62,30 +72,63 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments, those of the process if none.
     """
+    _print_what_cannot_be_encoded()
     args = parser().parse_args(argv)
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         if hasattr(args, "profile"):
             _checked_profile(args.profile)
-        return int(args.handler(args))
+        code = int(args.handler(args))
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         print("uhn: interrupted", file=sys.stderr)
         return 130
     except Terminated:
         print("uhn: terminated", file=sys.stderr)
         return 143
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-    except DataError as error:
-        if os.environ.get("UHN_TRACEBACK"):
+    except Exception as error:
+        told = _told(error)
+        if told is None or os.environ.get("UHN_TRACEBACK"):
             raise
-        print(f"uhn: {error}", file=sys.stderr)
-        return 1
-    except (ValueError, OSError) as error:
-        if os.environ.get("UHN_TRACEBACK"):
-            raise
-        print(f"uhn: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        code, words = told
+        if not isinstance(error, BrokenPipeError):  # whoever reads has gone, and wants to hear nothing
+            print(f"uhn: {words}", file=sys.stderr)
+        _drop_output()
+        return code
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _told(error: Exception) -> tuple[int, str] | None:
+    """Exit code and words for an error that can happen to a correct program; None for any other."""
+    words = " ".join(str(error).split())
+    match error:
+        case DataError():
+            return 1, str(error)
+        case MemoryError():
+            return 1, words or "out of memory"
+        case OSError():
+            if error.strerror:
+                words = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+            return (2 if isinstance(error, WRONG_PATH) or error.errno in WRONG_PLACE else 1), words
+        case ValueError():
+            return 2, words
+        case RuntimeError() if any(text in words for text in OUT_OF_MEMORY):
+            return 1, f"out of memory: {words[:200]}"
+    return None
+
+
+def _print_what_cannot_be_encoded() -> None:
+    """Have a terminal or a log that knows fewer characters get an escape for the others, and no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Have what is left to print go nowhere, if it cannot be printed: else the interpreter complains at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -50,6 +50,8 @@ def test_figures_are_drawn_where_their_runs_are(results: Path) -> None:
     stems = ("figure3", "parameters", "curves-mnist-mlp")
     assert drawn == {f"figures/{stem}.{ending}" for stem in stems for ending in ("png", "svg")}
     assert {"tables/table02.md", "tables/table03.md"} <= names
+    curves = {path.stem for path in render(["curves"], book, results)}
+    assert curves == {f"curves-{run['experiment']}" for run in book.runs.values()}
     with pytest.raises(ValueError, match="empty frame"):
         render(["figure5"], book, results)
 

@@ -45,11 +45,14 @@ def plan_of(args: argparse.Namespace) -> Plan:
 def train(plan: Plan, names: Iterable[str], *, work: Path, data: Path) -> None:
     """Train runs of a plan that knows its results folder, or resume them, one after another in this process."""
     from uhn.experiments.execute import execute  # imports torch
+    from uhn.experiments.here import check_here
 
     assert plan.results is not None
     results, folder = plan.results, work / plan.profile
+    runs = [plan.run(name) for name in names]
+    check_here(runs)
     run_all(
-        [plan.run(name) for name in names],
+        runs,
         lambda run: execute(run, results=results, work=folder, data_root=data),
         results=results / "runs",
         work=folder,
@@ -135,6 +138,7 @@ def run_runs(args: argparse.Namespace) -> int:
 def run_missing(plan: Plan, args: argparse.Namespace) -> int:
     """Say what is missing, then make it until the time is up."""
     from uhn.experiments.execute import execute  # imports torch
+    from uhn.experiments.here import check_here
     from uhn.experiments.queue import Queue, window, work_off
     from uhn.training.interrupts import Stopped
 
@@ -145,6 +149,7 @@ def run_missing(plan: Plan, args: argparse.Namespace) -> int:
     print(queue.announcement(seconds, now), flush=True)
     if args.dry_run:
         return 0
+    check_here(queue.runs)
     deadline = None if seconds is None else time.monotonic() + seconds
 
     def train_one(run: RunSettings) -> None:

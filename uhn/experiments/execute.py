@@ -232,7 +232,8 @@ def check_writable(folder: Path) -> None:
     try:
         write_atomically(probe, b"")
     except OSError as error:
-        raise OSError(f"results folder {folder} cannot be written: {os.strerror(error.errno or 0)}") from None
+        words = f"results folder {folder} cannot be written: {os.strerror(error.errno or 0)}"
+        raise OSError(error.errno, words) from None
     probe.unlink()
 
 

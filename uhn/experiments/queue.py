@@ -119,8 +119,8 @@ def window(within: str | None, until: str | None, now: float) -> float | None:
         if not parts or whole != within.replace(" ", "").lower() or any(unit not in _UNITS for _, unit in parts):
             raise ConfigError(f"--within: wanted a duration such as 2h, 90m or 1h30m, got {within!r}")
         seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-        if seconds <= 0:
-            raise ConfigError(f"--within: wanted more than no time, got {within!r}")
+        if not 0 < seconds <= 1e9:
+            raise ConfigError(f"--within: wanted more than no time and less than a life, got {within!r}")
         return seconds
     if until is not None:
         found = re.fullmatch(r"(\d{1,2}):(\d{2})", until.strip())

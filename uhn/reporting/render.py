@@ -166,9 +166,9 @@ def render(names: Iterable[str], book: Book, results: Path) -> list[Path]:
     declared = tables(book.methods)
     groups = {"all": [*worth(book), *drawable(book), "coverage", "claims", "report"]}
     groups["descriptors"] = [spec.name for spec in declared.values() if spec.needs == "code"]
-    wanted = list(dict.fromkeys(each for name in names for each in groups.get(name, [name])))
     experiments = dict.fromkeys(run["experiment"] for run in book.runs.values() if not run.name.startswith("sweeps/"))
     groups["curves"] = [f"curves-{experiment}" for experiment in experiments]
+    wanted = list(dict.fromkeys(each for name in names for each in groups.get(name, [name])))
     known = [*declared, *FIGURES, "coverage", "claims", "report", *groups["curves"]]
     if unknown := [name for name in wanted if name not in known]:
         there = ", ".join([*groups, *known])
