@@ -155,6 +155,11 @@ def scenarios() -> dict[str, tuple[RunSettings, Moments]]:
         if (method, dataset) == ("uhn", "mnist"):
             other |= {"score": "validation"}
         found[f"{method}-{dataset}"] = settings(method, dataset, **other), plan
+    wide = GENERATOR | {"hidden": 16}  # a width that the compiled kernels take
+    found["fused-mnist"] = (
+        settings("uhn", "mnist", name="wide/uhn/seed-3", experiment="wide", generator=wide),
+        TO_THE_END,
+    )
     shares = {"mnist": 0.4, "kv": 0.3, "cora": 0.3}
     tasks = [{"dataset": name, "model": MODELS[name], "probability": share} for name, share in shares.items()]
     found["set"] = many("set", "cifar10", model_set="toy", members=2), MANY

@@ -11,11 +11,16 @@ from typing import Any
 
 import pytest
 
+from uhn.sources.backends import unusable
+
 DRIVER = Path(__file__).parent / "durability_driver.py"
 SEVERAL = ("set", "tasks", "chain")
 """One generator for several models, for several tasks, and for a generator that generates the model (K = 1)."""
 
-SCENARIOS = ("direct-mnist", "uhn-mnist", "direct-kv", "uhn-kv", "ha-cifar10", "chunked-kv", *SEVERAL)
+WIDE = "fused" if unusable(False) is None else "eager"
+"""What the one scenario takes whose width suits the compiled kernels."""
+
+SCENARIOS = ("direct-mnist", "uhn-mnist", "direct-kv", "uhn-kv", "ha-cifar10", "chunked-kv", "fused-mnist", *SEVERAL)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +73,7 @@ def test_a_killed_run_ends_in_the_same_bits(scenario: str, killed: Any) -> None:
     scores = [value["value"] for value in metrics.get("values", {}).values()]
     scores = scores or [metrics["validation" if scenario == "uhn-mnist" else "value"]]
     assert all(isinstance(score, float) for score in scores) and metrics["status"] == "finished"
+    assert metrics["kernel"] == (WIDE if scenario == "fused-mnist" else "eager")
     assert len(scores) == {"set": 4, "tasks": 3}.get(scenario, 1)
     assert resumed["model"] == whole["model"]
     assert killed[scenario]["resumed"] >= 3

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import uhn
-from uhn.experiments import digest
+from uhn.experiments import digest, identity
 from uhn.experiments.digest import canonical, code_digest, room_digest
 
 CODE = 'def f(x):\n    """Text."""\n    return x + 1  # a comment\n'
@@ -145,3 +145,19 @@ def test_what_python_3_11_wrote_of_the_code_still_stands() -> None:
 )
 def test_code_that_differs_has_another_form(one: str, other: str) -> None:
     assert canonical(ast.parse(one)) != canonical(ast.parse(other))
+
+
+def test_of_c_comments_and_blanks_do_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "kernel.c"
+    found = []
+    plain, other = "int f(int x) { return x + 1; }", "int f(int x) { return x; }"
+    for text in (plain, "/* more\n */ int  f(int x) {\n return x + 1; }", other):
+        path.write_text(text)
+        found.append(code_digest([path]))
+    assert found[0] == found[1] != found[2]
+
+
+def test_the_c_of_the_kernels_counts_with_the_module_that_compiles_it() -> None:
+    folder = identity.ROOT / "kernels"
+    assert identity.file_digest("kernels.build") != code_digest([folder / "build.py"])
+    assert len(list(folder.glob("*.c"))) == 2

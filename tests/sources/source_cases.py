@@ -83,6 +83,7 @@ def chain_case(depth: int) -> Case:
 CASES: dict[str, Case] = {
     "direct": Case(lambda spec, seed: Direct(spec, seed=seed), lambda spec, state: state["flat"] * 1, one_spec=True),
     "uhn": uhn_case(),
+    "uhn-eager": uhn_case(hidden=24, structure=True),  # no width for the compiled kernels
     "uhn-positional": uhn_case(encoding="positional"),
     "uhn-raw": uhn_case(encoding="raw"),
     "uhn-structure": uhn_case(structure=True),

@@ -83,7 +83,7 @@ def test_a_damaged_file_is_set_aside_with_a_message(path: Path, capsys: pytest.C
 
 def test_another_runs_file_is_set_aside_with_a_message(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert load_progress(path, "b" * 64) is None
-    assert "belongs to other settings, data or code" in capsys.readouterr().out
+    assert "belongs to other settings, data, code or kernels" in capsys.readouterr().out
     assert [p.name for p in path.parent.iterdir()] == ["progress.ckpt.other-aaaaaaaa"]
 
 

@@ -19,6 +19,7 @@ from uhn.descriptors.grids import Plan, Planner
 from uhn.descriptors.kernels import FourierProjection, pieces, plan_index
 from uhn.descriptors.ranges import EPSILON, Ranges
 from uhn.descriptors.tables import TableProjection, table_pieces
+from uhn.kernels.compiled import Kernels
 from uhn.models.spec import ModelSpec
 
 WORKING_ELEMENTS = 2**21
@@ -141,13 +142,15 @@ class IndexFeatures:
         """Pieces of the projection, in plan order."""
         return self._planned()[1]
 
-    def projection(self, weight: Tensor, bias: Tensor | None, low: torch.dtype | None = None) -> Projection:
+    def projection(
+        self, weight: Tensor, bias: Tensor | None, low: torch.dtype | None = None, kernels: Kernels | None = None
+    ) -> Projection:
         """Return the evaluation of the first layer for these weights (see :class:`Projection`)."""
         if not isinstance(self.encoding, GaussianFourier):
             return TableProjection(self.encoding, self.scale, self.centre, weight, bias)
         plan = self._planned()[0]
         assert plan is not None
-        return FourierProjection(plan, weight, bias, low)
+        return FourierProjection(plan, weight, bias, low, kernels)
 
     @property
     def order(self) -> Tensor | None:

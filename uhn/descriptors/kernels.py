@@ -20,7 +20,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from uhn.descriptors.fused import FusedWindows
 from uhn.descriptors.grids import Basis, Factor, Grid, Plan, Windows
+from uhn.kernels.compiled import Kernels
+from uhn.products import add_product, product
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,17 @@ class FourierProjection:
         weight: ``[h, 2m]``, cosine columns first.
         bias: ``[h]`` or None.
         low: half-precision dtype of the products, or None; factors and phases stay in float32.
+        kernels: the compiled kernels, for grids with windows, or None.
     """
 
-    def __init__(self, plan: Plan, weight: Tensor, bias: Tensor | None, low: torch.dtype | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        weight: Tensor,
+        bias: Tensor | None,
+        low: torch.dtype | None = None,
+        kernels: Kernels | None = None,
+    ) -> None:
         self.plan, self.weight, self.bias, self.low = plan, weight, bias, low
         self.m = weight.shape[1] // 2
         self._at: tuple[int, int] | None = None
@@ -106,6 +117,7 @@ class FourierProjection:
         self._grads: tuple[Tensor, Tensor] | None = None
         self.grad_weight: Tensor | None = None
         self.grad_bias: Tensor | None = None
+        self._fused = None if kernels is None else FusedWindows(kernels, weight, bias)
 
     # -- forward ---------------------------------------------------------------------------------------------
 
@@ -114,6 +126,8 @@ class FourierProjection:
         if piece.grid is None:
             rows = self._mm(self.plan.row_features[piece.first : piece.last], self.weight.t())
             return rows if self.bias is None else rows + self.bias
+        if self._fused is not None and isinstance(self.plan.grids[piece.grid].columns, Windows):
+            return self._fused.forward(self.plan.grids[piece.grid], piece.layer, piece.first, piece.last, piece.count)
         grid = self._enter(piece)
         p = self._products(grid, piece)
         if self.bias is not None:
@@ -168,6 +182,9 @@ class FourierProjection:
         if piece.grid is None:
             features = self.plan.row_features[piece.first : piece.last]
             self._add(self.grad_weight, grad.t(), features)
+            return
+        if self._fused is not None and isinstance(self.plan.grids[piece.grid].columns, Windows):
+            self._fused.backward(self.plan.grids[piece.grid], piece.layer, piece.first, piece.last, grad)
             return
         grid = self._enter(piece)
         if self._grads is None:
@@ -224,6 +241,8 @@ class FourierProjection:
         """Return the gradients of weight and bias once every piece has been through :meth:`backward`."""
         self._leave()
         assert self.grad_weight is not None
+        if self._fused is not None:
+            self.grad_weight += self._fused.finish()
         return self.grad_weight, self.grad_bias
 
     # -- helpers ---------------------------------------------------------------------------------------------
@@ -272,14 +291,14 @@ class FourierProjection:
 
     def _mm(self, a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
         if self.low is None:
-            return torch.mm(a, b, out=out)
+            return product(a, b, plain=self._fused is None, out=out)
         low = a.to(self.low) @ b.to(self.low)
         return low.to(self.weight.dtype) if out is None else out.copy_(low)
 
     def _add(self, total: Tensor, a: Tensor, b: Tensor) -> None:
         """Add ``a @ b`` to ``total``."""
         if self.low is None:
-            total.addmm_(a, b)
+            add_product(total, a, b, plain=self._fused is None)
         else:
             total += self._mm(a, b)
 

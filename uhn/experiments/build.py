@@ -70,6 +70,7 @@ def build_source(settings: RunSettings, distribution: SpecDistribution) -> Weigh
         encoding=generator.encoding,
         scale=generator.scale,
         seed=settings.seed,
+        kernel=settings.compute.kernel,
     )
     return Chain(root, levels) if levels else root
 

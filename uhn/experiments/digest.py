@@ -1,9 +1,13 @@
-"""Digests of source code that formatting, comments, docstrings and the version of Python do not change."""
+"""Digests of source code that formatting, comments, docstrings and the version of Python do not change.
+
+Of C, comments and blanks do not.
+"""
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +21,10 @@ def code_digest(files: Iterable[Path]) -> str:
     """Return a SHA-256 over the syntax trees of ``files`` (in order of path) and their names."""
     digest = hashlib.sha256()
     for path in sorted(files):
+        if path.suffix in (".c", ".h"):
+            text = re.sub(r"/\*.*?\*/", " ", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+            digest.update(f"{path.name}\n{' '.join(text.split())}\n".encode())
+            continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         digest.update(f"{path.name}\n{canonical(tree)}\n".encode())
     return digest.hexdigest()

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from uhn.experiments.build import build_distribution, build_phases, build_source, build_tasks
-from uhn.experiments.identity import run_identity
+from uhn.experiments.identity import progress_identity, run_identity
 from uhn.experiments.jobs import RESULT_FILES, result_files
 from uhn.experiments.members import mean_score, members_of
 from uhn.experiments.record import record
@@ -80,6 +80,7 @@ class Session:
         self.settings, self.device = settings, device
         self.members = members_of(settings, distribution)
         self.source = build_source(settings, distribution).to(device)
+        self.path = self.source.path(settings.precision)
         self.loop = Loop(
             self.source,
             distribution,
@@ -95,7 +96,8 @@ class Session:
 
     def run(self, folder: Path, progress: Path, identity: str, stop: object) -> dict[str, Any]:
         """Train, evaluate once at the end, write the results and remove the progress file."""
-        self.progress, self.identity, self.stop = progress, identity, stop
+        self.progress, self.stop = progress, stop
+        self.identity = progress_identity(identity, self.path)
         self._resume()
         total = sum(phase.steps for phase in self.loop.phases)
         display = Display(self.settings.name, total, self._steps_done())
@@ -123,6 +125,7 @@ class Session:
             seconds=self._elapsed(),
             resumed=self.resumed,
             device=self.device,
+            path=self.path,
         )
         if "model.safetensors" in result_files(self.settings.name):
             save_source(self.source, folder / "model.safetensors")

@@ -21,6 +21,9 @@ ROOT = Path(__file__).parent.parent
 NOT_IDENTITY = {"name", "experiment", "hyperparameters", "paper", "checkpoint_seconds", "evaluate_every"}
 """Settings that cannot change a result: names, captions, and how often progress is saved or looked at."""
 
+WITHIN = {"compute": {"kernel"}}
+"""Likewise: it changes last bits, and a finished run says which one it took (see :func:`progress_identity`)."""
+
 CORE = (
     "vocabulary",
     "randomness",
@@ -49,12 +52,17 @@ one from another room; a chosen module's import from its own room does. How file
 
 def settings_hash(settings: RunSettings) -> str:
     """SHA-256 of what decides the result, without names and captions: two runs that agree here are the same run."""
-    return _hash(settings.model_dump(mode="json", exclude=NOT_IDENTITY))
+    return _hash(settings.model_dump(mode="json", exclude={**dict.fromkeys(NOT_IDENTITY, True), **WITHIN}))
 
 
 def run_identity(settings: RunSettings, fingerprints: Iterable[str]) -> str:
     """SHA-256 of the settings, the data's fingerprints and the code digest."""
     return _hash([settings_hash(settings), sorted(fingerprints), source_digest(settings)])
+
+
+def progress_identity(identity: str, path: str) -> str:
+    """What a progress file carries: a run goes on by the path that it began by, or its bits would differ."""
+    return identity if path == "eager" else f"{identity} {path}"
 
 
 def source_digest(settings: RunSettings) -> str:
@@ -111,8 +119,9 @@ def imports_of(name: str) -> tuple[str, ...]:
 
 @cache
 def file_digest(name: str) -> str:
-    """Digest of one module; many runs share it."""
-    return code_digest([_path(name)])
+    """Digest of one module, with the C beside it that it compiles; many runs share it."""
+    path = _path(name)
+    return code_digest([path, *(path.parent.glob("*.[ch]") if name.startswith("kernels") else ())])
 
 
 def _path(name: str) -> Path:

@@ -35,6 +35,7 @@ def record(
     seconds: float,
     resumed: int,
     device: torch.device,
+    path: str,
 ) -> dict[str, Any]:
     """Return the content of ``metrics.json``; ``value`` is the test score, null in a sweep or when diverged."""
     task, spec = members[0].task, members[0].spec
@@ -78,6 +79,7 @@ def record(
         "taken_from": None,
         "wall_time_s": round(seconds, 3),
         "resumed": resumed,
+        "kernel": path,
         "hardware": hardware(device),
         "software": {name: _version(name) for name in ("uhn", "torch", "torch-geometric", "numpy", "scipy")}
         | {"python": platform.python_version()},

@@ -156,10 +156,14 @@ class ComputeSettings(Settings):
     Attributes:
         device: auto takes a GPU if there is one.
         threads: torch threads on a CPU.
+        kernel: how a generator is evaluated: auto takes compiled kernels on a CPU where they can be had, eager torch
+            alone, fused refuses to do without. A result stands whichever way it was made, and says which; progress is
+            resumed the same way only.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Annotated[int, Field(ge=1, le=256)] = 2
+    kernel: Literal["auto", "eager", "fused"] = "auto"
 
 
 class PaperBudget(Settings):
@@ -204,7 +208,7 @@ class RunSettings(Settings):
         init: the initialisation phase.
         train: the training phase.
         precision: arithmetic of the generator's MLP and the base model.
-        compute: device and threads.
+        compute: device, threads and kernel.
         evaluate_every: epochs or steps between two evaluations on the validation split, none if none.
         checkpoint_seconds: time between two progress files.
         hyperparameters: whose they are: the paper's, selected by the profile's sweeps, or the profile's own; for

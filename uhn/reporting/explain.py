@@ -75,7 +75,7 @@ def _run(run: Run, root: Path | None) -> list[str]:
         lines.append(f"accepted   for code {note.get('digest')}: {note.get('why')}")
     if run.get("taken_from"):
         lines.append(f"taken from {run['taken_from']}")
-    lines.append(f"machine    {machine}")
+    lines.append(f"machine    {machine}, kernel {run.get('kernel', 'eager')}")
     lines.append(f"metrics    {folder / 'metrics.json'}")
     if (run.folder / "history.csv").is_file():
         lines.append(f"curve      {folder / 'history.csv'}")

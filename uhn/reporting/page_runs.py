@@ -82,7 +82,7 @@ def _run(run: Run) -> str:
         ("Code", f"{escape(in_words(run['code']))}, {_digests((run,))}"),
         ("Accepted", escape(str((run.accepted or {}).get("why", "")))),
         ("Taken from", escape(str(run.get("taken_from") or ""))),
-        ("Machine", escape(hardware)),
+        ("Machine", escape(f"{hardware}, kernel {run.get('kernel', 'eager')}")),
         ("Software", escape(", ".join(f"{key} {value}" for key, value in run.get("software", {}).items()))),
         ("Time", f"{run['wall_time_s']:,.1f} s" if run.get("wall_time_s") is not None else ""),
         ("Resumed", str(run.get("resumed", 0))),

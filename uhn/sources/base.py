@@ -37,6 +37,10 @@ class WeightSource(nn.Module):
         trainable = sum(p.numel() for p in self.parameters() if p.requires_grad)
         return {"trainable": trainable, "frozen": sum(b.numel() for b in self.buffers())}
 
+    def path(self, precision: str) -> str:
+        """Which way its arithmetic goes on this machine, ``"eager"`` or ``"fused"``: the last bits differ."""
+        return "eager"
+
     def level(self, depth: int) -> tuple[ModelSpec, Tensor]:
         """Return spec and flat weights of the generated hypernetwork at ``depth`` (Eq 6); only a chain has any."""
         raise ValueError(f"a {self.kind} source has no generated hypernetworks, asked for level {depth}")

@@ -45,6 +45,10 @@ class Chain(WeightSource):
             if level.wiring != "two_branch" or got != wanted:
                 raise ValueError(f"a level shares the root's (structure, index) frequencies {wanted}, got {got}")
 
+    def path(self, precision: str) -> str:
+        """The root's."""
+        return self.root.path(precision)
+
     def forward(self, spec: ModelSpec) -> Float[Tensor, " P"]:
         """Return the flat weights of the model at the end of the chain."""
         return self._through([*self.levels, spec])

@@ -16,7 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from uhn.descriptors.features import IndexFeatures, low_precision
+from uhn.descriptors.features import IndexFeatures, Projection, low_precision
+from uhn.kernels.compiled import Kernels
+from uhn.sources.backends import kernels_for
+from uhn.sources.fused import FusedTail
 
 EAGER_WEIGHTS = 2**13
 """Models up to this many weights go through plain autograd: nothing is worth recomputing."""
@@ -77,6 +80,7 @@ def generate(
     structure: Tensor | None,
     parameters: Sequence[Tensor],
     memory_mib: int = 720,
+    kernel: str = "auto",
 ) -> Tensor:
     """Return the flat weights ``[N]`` of the spec behind ``features``.
 
@@ -88,11 +92,13 @@ def generate(
         parameters: the tensors of the blocks and the readout, in order.
         memory_mib: what is kept for the backward pass at most, a sixth of it for activations of the MLP, whose
             recomputing is cheap for what they take; what does not fit is recomputed. On a GPU everything is kept.
+        kernel: ``"auto"``, ``"eager"`` or ``"fused"``, see :mod:`uhn.sources.backends`.
     """
-    if features.whole or features.shape[0] <= EAGER_WEIGHTS:
+    kernels = None if features.whole else kernels_for(kernel, weight, low_precision(weight))
+    if features.whole or (features.shape[0] <= EAGER_WEIGHTS and kernels is None):
         return features.to_flat(mlp(features.project(weight, bias), structure, parameters).to(weight.dtype))
     tail = folded(parameters)
-    values: Tensor = _Generate.apply(features, memory_mib, structure, weight, bias, *tail)  # type: ignore[no-untyped-call]
+    values: Tensor = _Generate.apply(features, memory_mib, kernels, structure, weight, bias, *tail)  # type: ignore[no-untyped-call]
     return features.to_flat(values)
 
 
@@ -104,20 +110,21 @@ class _Generate(torch.autograd.Function):
         ctx: Any,
         features: IndexFeatures,
         memory_mib: int,
+        kernels: Kernels | None,
         structure: Tensor | None,
         weight: Tensor,
         bias: Tensor,
         *rest: Tensor,
     ) -> Tensor:
         ctx.features, ctx.low, ctx.has_structure = features, low_precision(weight), structure is not None
+        ctx.kernels = kernels
         ctx.save_for_backward(weight, bias, *rest, *([] if structure is None else [structure]))
         row = weight.shape[0] * weight.element_size()
         room = memory_mib * 2**20 if any(ctx.needs_input_grad) else 0
-        spare = min(room // 6, room - features.shape[0] * row)
-        whole = max(0, spare) // (row * max(1, len(rest) // 2 - 1))
+        projection, tail = _parts(ctx, weight, bias, structure, rest)
+        whole = tail.whole(room, features.shape[0])
         ctx.kept = []
         values = torch.empty(features.shape[0], dtype=weight.dtype, device=weight.device)
-        projection, tail = features.projection(weight, bias, ctx.low), _Tail(rest, structure, ctx.low)
         for piece in features.work:
             rows = projection.forward(piece)
             keep_rows = (piece.start + piece.count) * row <= room
@@ -133,7 +140,7 @@ class _Generate(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         weight, bias, *rest = ctx.saved_tensors
         structure = rest.pop() if ctx.has_structure else None
-        projection, tail = ctx.features.projection(weight, bias, ctx.low), _Tail(rest, structure, ctx.low)
+        projection, tail = _parts(ctx, weight, bias, structure, rest)
         kept, ctx.kept = iter(ctx.kept), []  # a second backward pass recomputes
         for piece in ctx.features.work:
             rows = None
@@ -144,10 +151,20 @@ class _Generate(torch.autograd.Function):
                     rows = projection.forward(piece) if rows is None else rows
                     part = rows[first:last]
                 if part is not None:
-                    held = tail.forward(part)[1]
+                    held = tail.held(part)
                 gradient[first:last] = tail.backward(grad[piece.start + first : piece.start + last], held)
             projection.backward(piece, gradient)
-        return (None, None, tail.structure_grad, *projection.finish(), *tail.grads)
+        return (None, None, None, tail.structure_grad, *projection.finish(), *tail.grads)
+
+
+def _parts(
+    ctx: Any, weight: Tensor, bias: Tensor, structure: Tensor | None, rest: Sequence[Tensor]
+) -> tuple[Projection, _Tail | FusedTail]:
+    """First layer and MLP for one evaluation, through the kernels if the context has any."""
+    projection = ctx.features.projection(weight, bias, ctx.low, ctx.kernels)
+    if ctx.kernels is None:
+        return projection, _Tail(rest, structure, ctx.low)
+    return projection, FusedTail(ctx.kernels, rest, structure, NORM_EPSILON)
 
 
 class _Tail:
@@ -168,6 +185,11 @@ class _Tail:
         width = self.weight.shape[1]
         self.one, self.zero = self.weight.new_ones(width), self.weight.new_zeros(width)
 
+    def whole(self, room: int, rows: int) -> int:
+        """Of how many of ``rows`` all that :meth:`backward` wants is kept in ``room`` bytes."""
+        row = self.weight.shape[1] * self.weight.element_size()
+        return max(0, min(room // 6, room - rows * row)) // (row * max(1, len(self.grads) // 2 - 1))
+
     def cuts(self, count: int) -> list[tuple[int, int]]:
         """Parts of ``count`` rows that a cache holds."""
         step = max(1, CACHE_ELEMENTS // self.weight.shape[1]) * (1 if self.weight.device.type == "cpu" else 256)
@@ -183,6 +205,10 @@ class _Tail:
             x = x + torch.addmm(b2, self._norm(held[-1])[0], w2.t())
         held.append(x.relu() if self.structure is None else (x + self.structure).relu_())
         return torch.addmv(self.bias, held[-1], self.weight[0]), held
+
+    def held(self, x: Tensor) -> list[Tensor]:
+        """What :meth:`backward` wants for rows ``[n, h]``."""
+        return self.forward(x)[1]
 
     def backward(self, upstream: Tensor, held: list[Tensor]) -> Tensor:
         """Return the gradient of the rows ``[n, h]`` from that of the values ``[n]``; uses up ``held``."""

@@ -17,6 +17,7 @@ from uhn.descriptors.features import IndexFeatures
 from uhn.descriptors.ranges import STRUCTURE_NAMES, Ranges
 from uhn.models.spec import ModelSpec
 from uhn.randomness import stream, stream_seed
+from uhn.sources.backends import known_kernel, path_of
 from uhn.sources.base import WeightSource
 from uhn.sources.structure import StructureEncoder
 from uhn.sources.trunk import ResidualBlock, generate
@@ -37,6 +38,8 @@ class UniversalHypernetwork(WeightSource):
         scale: standard deviation of the Fourier matrices, or the base of the positional bands.
         seed: decides every initial value; the caller's generators are left alone.
         memory_mib: what is kept for the backward pass at most; what does not fit is recomputed.
+        kernel: ``"fused"`` for the compiled kernels, ``"eager"`` for torch alone, or ``"auto"``: fused on a CPU where
+            they can be had (see :mod:`uhn.sources.backends`). The last bits differ.
         allow_extrapolation: serve specs outside the ranges, with one warning.
     """
 
@@ -55,6 +58,7 @@ class UniversalHypernetwork(WeightSource):
         scale: float = 100.0,
         seed: int = 0,
         memory_mib: int = 720,
+        kernel: str = "auto",
         allow_extrapolation: bool = False,
     ) -> None:
         super().__init__()
@@ -62,6 +66,7 @@ class UniversalHypernetwork(WeightSource):
             raise ValueError(f"UniversalHypernetwork needs hidden >= 1 and blocks >= 0, got {hidden} and {blocks}")
         self.ranges = ranges
         self.memory_mib = memory_mib
+        self.kernel = known_kernel(kernel)
         self.allow_extrapolation = allow_extrapolation
         self.whole: bool | None = None
         self.settings: dict[str, Any] = {
@@ -119,7 +124,12 @@ class UniversalHypernetwork(WeightSource):
         structure = self.structure_feature(spec)
         structure = None if structure is None else structure.to(dtype)
         weight, bias, *tail = (tensor.to(dtype) for tensor in (*self.index.parameters(), *self.tail()))
-        return generate(features, weight, bias, structure, tail, self.memory_mib).to(self.index.weight.dtype)
+        flat = generate(features, weight, bias, structure, tail, self.memory_mib, self.kernel)
+        return flat.to(self.index.weight.dtype)
+
+    def path(self, precision: str) -> str:
+        """``"fused"`` or ``"eager"``; ``"fused, fp16 eager"`` where only the phases in full precision are fused."""
+        return path_of(self.kernel, self.index.weight, precision)
 
     def features(self, spec: ModelSpec) -> IndexFeatures:
         """Encoded index descriptors of ``spec``; on a GPU, or if :attr:`whole` says so, in one piece."""

@@ -42,7 +42,9 @@ def load_progress(path: Path, identity: str) -> dict[str, Any] | None:
         return None
     if found["identity"] != identity:
         aside = _set_aside(path, f"other-{str(found['identity'])[:8]}")
-        print(f"{path} belongs to other settings, data or code; set aside as {aside}, starting again", flush=True)
+        print(
+            f"{path} belongs to other settings, data, code or kernels; set aside as {aside}, starting again", flush=True
+        )
         return None
     state: dict[str, Any] = found["state"]
     return state

@@ -1,0 +1,68 @@
+"""A run goes on by the kernels that it began with; what is finished stands, whichever made it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from uhn.experiments.execute import execute
+from uhn.experiments.settings import RunSettings
+from uhn.sources.backends import unusable
+from uhn.training.interrupts import Stopped
+
+
+def settings(kernel: str) -> RunSettings:
+    generator = {"hidden": 16, "blocks": 1, "index_frequencies": 8}
+    paper = {"init_steps": 0, "train_steps_or_epochs": 1, "unit": "steps", "train_steps": 1, "batch_size": 1}
+    return RunSettings.model_validate(
+        {
+            "name": "a/uhn/seed-1",
+            "experiment": "a",
+            "method": "uhn",
+            "seed": 1,
+            "tasks": [{"dataset": "kv", "model": "kan-g5-kv"}],
+            "generator": generator,
+            "train": {"lr": 0.01, "epochs": 6, "warmup": 1},
+            "compute": {"device": "cpu", "threads": 1, "kernel": kernel},
+            "paper": paper | {"generator": None, "seeds": 1},
+        }
+    )
+
+
+def run(kernel: str, folder: Path, deadline: float | None = None) -> dict[str, Any]:
+    places = {"results": folder / "results", "work": folder / "work", "data_root": folder / "data"}
+    return execute(settings(kernel), **places, deadline=deadline)
+
+
+def test_progress_of_another_path_is_set_aside_and_a_result_stands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if unusable(False) is not None:
+        pytest.skip(f"eager only: {unusable(False)}")
+    with pytest.raises(Stopped):
+        run("fused", tmp_path, deadline=time.monotonic())
+    progress = tmp_path / "work" / "a" / "uhn" / "seed-1" / "progress.ckpt"
+    assert progress.is_file()
+    assert capsys.readouterr().out.count("set aside") == 0
+    metrics = run("eager", tmp_path)
+    assert metrics["kernel"] == "eager" and metrics["resumed"] == 0
+    said = capsys.readouterr().out
+    assert "belongs to other settings, data, code or kernels" in said
+    assert len(list(progress.parent.glob("progress.ckpt.other-*"))) == 1
+    again = run("fused", tmp_path)
+    assert again == metrics and "finished before" in capsys.readouterr().out
+
+
+def test_progress_goes_on_by_its_own_path(tmp_path: Path) -> None:
+    if unusable(False) is not None:
+        pytest.skip(f"eager only: {unusable(False)}")
+    whole = run("fused", tmp_path / "whole")
+    with pytest.raises(Stopped):
+        run("fused", tmp_path / "parts", deadline=time.monotonic())
+    parts = run("auto", tmp_path / "parts")
+    assert parts["resumed"] == 1 and parts["kernel"] == whole["kernel"] == "fused"
+    models = [tmp_path / name / "results/runs/a/uhn/seed-1/model.safetensors" for name in ("whole", "parts")]
+    assert models[0].read_bytes() == models[1].read_bytes()

@@ -1,0 +1,1 @@
+"""Kernels in C for the generator on a CPU, compiled where they run."""
