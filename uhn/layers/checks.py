@@ -43,9 +43,14 @@ def trusted(values: bool = True) -> Iterator[None]:
         _TRUSTED.reset(token)
 
 
+def traced() -> bool:
+    """Whether a graph is being recorded (export, compile, trace, ONNX): then there are no values to look at."""
+    return torch.compiler.is_compiling() or bool(torch.jit.is_tracing())  # type: ignore[attr-defined,no-untyped-call]
+
+
 def unchecked() -> bool:
-    """Whether the values of tensors must not be looked at: a graph is being traced, or they are :func:`trusted`."""
-    return torch.compiler.is_compiling() or _TRUSTED.get()
+    """Whether the values of tensors must not be looked at: a graph is :func:`traced`, or they are :func:`trusted`."""
+    return traced() or _TRUSTED.get()
 
 
 def indices_below(values: Tensor, limit: int, what: str) -> None:

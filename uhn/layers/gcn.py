@@ -11,7 +11,7 @@ from torch import Tensor
 
 from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, positive, rate, register
 from uhn.layers.checks import activation_setting, last_axis
-from uhn.layers.graphs import adjacency, graph_edges, graph_input, project_features, sparse_product
+from uhn.layers.graphs import graph_edges, graph_input, project_features, propagate
 from uhn.vocabulary import Activation, Initialization, LayerType
 
 
@@ -75,6 +75,5 @@ class GCN(Layer):
             raise ValueError(f"GCN wants Inputs.edge_weight of shape [{wanted}] (edges, then self-loops), got {got}")
         hidden = graph_input(x, self.activation, self.activation_param, self.norm)
         hidden = project_features(hidden, weights["weight"], dropout_rate=self.dropout, training=training, rng=rng)
-        wide = torch.promote_types(hidden.dtype, torch.float32)
-        y = sparse_product(ctx.edge_weight.to(wide), hidden, adjacency(edges, nodes))
+        y = propagate(ctx.edge_weight, hidden, edges)
         return y + weights["bias"] if self.bias else y

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from uhn.layers.base import Context
-from uhn.layers.checks import indices_below
+from uhn.layers.checks import indices_below, traced, unchecked
 from uhn.layers.functional import activate, dropout, layer_norm
 from uhn.vocabulary import Activation
 
@@ -172,11 +172,24 @@ def gcn_norm(
         ValueError: if an edge names a node outside ``[0, nodes)`` or is a self-loop (they are added here).
     """
     indices_below(edges, nodes, "edges")
-    if bool((edges[0] == edges[1]).any()):
+    if not unchecked() and bool((edges[0] == edges[1]).any()):
         raise ValueError("gcn_norm wants edges without self-loops (it adds one a node), got at least one")
     source, destination = with_self_loops(edges, nodes)
-    scale = torch.bincount(destination, minlength=nodes).to(torch.float64).rsqrt()
+    degree = torch.zeros(nodes, dtype=torch.float64, device=edges.device)
+    scale = degree.index_add(0, destination, torch.ones_like(destination, dtype=torch.float64)).rsqrt()
     return (scale[source] * scale[destination]).to(dtype)
+
+
+def propagate(
+    edge_weight: Float[Tensor, " E_plus_nodes"], hidden: Float[Tensor, "nodes C"], edges: Int[Tensor, "2 E"]
+) -> Float[Tensor, "nodes C"]:
+    """Multiply node features with the normalised adjacency matrix; edge by edge in a graph that is being recorded."""
+    nodes, wide = hidden.shape[0], torch.promote_types(hidden.dtype, torch.float32)
+    if not traced():
+        return sparse_product(edge_weight.to(wide), hidden, adjacency(edges, nodes))
+    source, destination = with_self_loops(edges, nodes)
+    messages = hidden.to(wide).index_select(0, source) * edge_weight.to(wide)[:, None]
+    return torch.zeros_like(hidden, dtype=wide).index_add(0, destination, messages)
 
 
 def adjacency(edges: Int[Tensor, "2 E"], nodes: int) -> Pattern:
