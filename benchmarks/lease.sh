@@ -19,7 +19,11 @@ if compgen -G '.lease/whl/*.whl' >/dev/null; then
     [ -d "$site" ] || "$python" -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$site" .lease/whl/*.whl
     export PYTHONPATH="$site:$PWD"
 fi
-[ -e .git ] || [ ! -d .lease/git ] || cp -a .lease/git .git
+if [ -d .lease/git ]; then # a copy of the tree may come with an older history of its own: records name the carried one's commit
+    [ -e .git ] || cp -a .lease/git .git
+    export GIT_DIR="$PWD/.lease/git" GIT_WORK_TREE="$PWD"
+fi
+export PYTORCH_CUDA_ALLOC_CONF="${PYTORCH_CUDA_ALLOC_CONF:-expandable_segments:True}" # several processes share the card
 for part in .lease/work/*.tgz; do
     [ -f "$part" ] && tar -xzf "$part" && echo "goes on from $part"
 done
