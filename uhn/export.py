@@ -146,12 +146,14 @@ def load(path: Path | str) -> tuple[ModelSpec, Tensor]:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get("uhn", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a readable safetensors file: {error}") from None
+    if not isinstance(metadata, dict):
+        raise ValueError(f"{path}: wanted one JSON object about the model, got {type(metadata).__name__}")
     if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
         got = (metadata.get("format"), metadata.get("version"))
         raise ValueError(f"{path} wants format {FORMAT!r} version {VERSION!r}, got {got}")
-    spec = ModelSpec.from_json(metadata["spec"])
+    spec = ModelSpec.from_json(metadata.get("spec"))
     if spec.hash != metadata.get("spec_hash"):
         raise ValueError(f"{path}: the spec's hash is {spec.hash}, the file says {metadata.get('spec_hash')}")
     return spec, flatten(spec, tensors)

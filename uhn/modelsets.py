@@ -48,6 +48,16 @@ class SampledFamily:
     build: Callable[[Architecture], ModelSpec]
     corners: tuple[Architecture, ...]
 
+    def checked(self, entry: Any) -> Architecture:
+        """Return an architecture of a file. Raises ``ValueError`` for one that is longer or larger than the corners."""
+        sizes, most = [len(corner) for corner in self.corners], max(max(corner) for corner in self.corners)
+        whole = isinstance(entry, list) and min(sizes) <= len(entry) <= max(sizes)
+        if not whole or not all(type(value) is int and 1 <= value <= most for value in entry):
+            raise ValueError(
+                f"an architecture is {min(sizes)} to {max(sizes)} numbers from 1 to {most}, got {entry!r:.100}"
+            )
+        return tuple(entry)
+
 
 def _cnn_sampler(depths: tuple[int, int], widths: bool) -> Callable[[Draw], Architecture]:
     def sample(draw: Draw) -> Architecture:
@@ -160,7 +170,7 @@ class ModelSet:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ModelSet:
+    def from_json(cls, data: Any) -> ModelSet:
         """Rebuild a set and check everything that is stored twice.
 
         Raises:
@@ -168,12 +178,18 @@ class ModelSet:
         """
         wanted = {"schema", "name", "seed", "trials", "architectures", "parameters", "splits", "hash"}
         if not isinstance(data, Mapping) or set(data) != wanted:
-            got = sorted(data) if isinstance(data, Mapping) else type(data).__name__
+            got = sorted(map(str, data)) if isinstance(data, Mapping) else type(data).__name__
             raise ValueError(f"a model set has the keys {sorted(wanted)}, got {got}")
         if data["schema"] != SCHEMA:
-            raise ValueError(f"model set schema wanted {SCHEMA}, got {data['schema']!r}")
-        architectures = tuple(tuple(int(value) for value in entry) for entry in data["architectures"])
-        made = cls(str(data["name"]), int(data["seed"]), int(data["trials"]), architectures)
+            raise ValueError(f"model set schema wanted {SCHEMA}, got {data['schema']!r:.100}")
+        for key, kind in {"name": str, "seed": int, "trials": int, "architectures": list}.items():
+            if type(data[key]) is not kind:
+                raise ValueError(f"model set: {key!r} wants {kind.__name__}, got {data[key]!r:.100}")
+        family = set_family(data["name"])
+        if len(data["architectures"]) > family.size:
+            raise ValueError(f"{data['name']!r} has at most {family.size} models, got {len(data['architectures'])}")
+        architectures = tuple(family.checked(entry) for entry in data["architectures"])
+        made = cls(data["name"], data["seed"], data["trials"], architectures)
         for key, value in made.to_json().items():
             if data[key] != value:
                 raise ValueError(f"model set {made.name!r}: {key!r} does not fit its architectures")
@@ -221,7 +237,7 @@ def read_set(path: Path) -> ModelSet:
     """
     try:
         made = ModelSet.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"cannot read model set {path}: {error}") from error
     if made != sample_set(made.name):
         raise ValueError(f"{path}: wanted the architectures that seed {made.seed} gives {made.name!r}, got others")

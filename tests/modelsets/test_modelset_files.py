@@ -41,7 +41,7 @@ def another(data: dict[str, Any]) -> dict[str, Any]:
         (lambda data: data | {"splits": data["splits"] | {"unseen": [0, 20]}}, "'splits' does not fit"),
         (lambda data: data | {"parameters": [1, *data["parameters"][1:]]}, "'parameters' does not fit"),
         (lambda data: data | {"architectures": data["architectures"][1:]}, "does not fit"),
-        (lambda data: data | {"architectures": [[6, 6]] * 100}, "twice"),
+        (lambda data: data | {"architectures": [[6, 6, 6, 16, 32, 64]] * 100}, "twice"),
         (lambda data: data | {"architectures": None}, "cannot read"),
         (lambda data: data | {"seed": 1}, "wanted the architectures that seed 1 gives"),
         (another, "wanted the architectures that seed 75381 gives 'cnn-depth', got others"),

@@ -19,6 +19,9 @@ from uhn.models.spec import ModelSpec
 EPSILON = 1e-5
 """Added under the root of Eq 9, so that a constant field becomes exactly 0."""
 
+LARGEST = 1e12
+"""No descriptor goes beyond it."""
+
 STRUCTURE_NAMES = tuple(field.name for field in voc.STRUCTURE_FIELDS)
 
 
@@ -131,10 +134,15 @@ class Ranges:
         return {name: list(getattr(self, name)) for name in self.__dataclass_fields__}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Ranges:
-        """Inverse of :meth:`to_json`. Raises ``ValueError`` naming the keys wanted and got."""
-        if set(data) != set(cls.__dataclass_fields__):
-            raise ValueError(f"ranges have the keys {sorted(cls.__dataclass_fields__)}, got {sorted(data)}")
+    def from_json(cls, data: Any) -> Ranges:
+        """Inverse of :meth:`to_json`. Raises ``ValueError`` naming the keys wanted and got, or a value that is none."""
+        if not isinstance(data, Mapping) or set(data) != set(cls.__dataclass_fields__):
+            got = sorted(map(str, data)) if isinstance(data, Mapping) else type(data).__name__
+            raise ValueError(f"ranges have the keys {sorted(cls.__dataclass_fields__)}, got {got}")
+        for name, values in data.items():
+            numbers = isinstance(values, Sequence) and not isinstance(values, str)
+            if not numbers or not all(type(v) in (int, float) and abs(v) <= LARGEST for v in values):
+                raise ValueError(f"ranges.{name} wants numbers up to {LARGEST:g}, got {values!r:.100}")
         return cls(**{name: tuple(float(v) for v in values) for name, values in data.items()})
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from enum import IntEnum
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -69,8 +69,8 @@ class Axis:
     def __post_init__(self) -> None:
         if self.field not in AXIS_FIELDS:
             raise ValueError(f"Axis.field must be one of {', '.join(AXIS_FIELDS)}, got {self.field!r}")
-        if self.size < 1:
-            raise ValueError(f"Axis {self.field} needs a size of at least 1, got {self.size}")
+        if not isinstance(self.size, int) or not 1 <= self.size < 2**31:  # an index is an int32
+            raise ValueError(f"Axis {self.field} needs a whole size of at least 1, below 2**31; got {self.size!r:.100}")
 
 
 @dataclass(frozen=True)
@@ -214,16 +214,31 @@ def layer_registry() -> Mapping[str, type[Layer]]:
     return dict(_REGISTRY)
 
 
-def layer_from_settings(kind: str, settings: Mapping[str, Any]) -> Layer:
-    """Rebuild a layer from its kind and :meth:`Layer.settings`. Raises ``ValueError`` on unknown kinds or keys."""
-    if kind not in _REGISTRY:
+JSON_KINDS = {"bool": (bool, int), "float": (int, float), "str": (str,)}
+"""What JSON must hold for a setting of each type; sizes and categories are whole numbers, tuples are lists."""
+
+
+def layer_from_settings(kind: Any, settings: Mapping[str, Any]) -> Layer:
+    """Rebuild a layer from its kind and :meth:`Layer.settings`.
+
+    Raises:
+        ValueError: for an unknown kind, or a setting that is unknown, missing or of another type.
+    """
+    if not isinstance(kind, str) or kind not in _REGISTRY:
         raise ValueError(f"unknown layer kind {kind!r}; known: {', '.join(sorted(_REGISTRY))}")
     cls = _REGISTRY[kind]
-    known = {f.name for f in fields(cls)}
-    if unknown := set(settings) - known:
+    known = {f.name: f for f in fields(cls)}
+    if unknown := set(settings) - set(known):
         raise ValueError(
             f"layer {kind!r} has no setting {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
         )
+    if missing := [name for name, f in known.items() if f.default is MISSING and name not in settings]:
+        raise ValueError(f"layer {kind!r} wants {', '.join(missing)}, got {', '.join(sorted(settings)) or 'nothing'}")
+    for name, value in settings.items():
+        wanted = str(getattr(known[name].type, "__name__", known[name].type))
+        kinds = (list, tuple) if wanted.startswith("tuple") else JSON_KINDS.get(wanted, (int,))
+        if not isinstance(value, kinds) or (isinstance(value, bool) and wanted != "bool"):
+            raise ValueError(f"layer {kind!r}: {name} wants {wanted}, got {value!r:.100}")
     return cls(**settings)
 
 

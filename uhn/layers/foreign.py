@@ -69,6 +69,8 @@ class Foreign(Layer):
         parts = tuple(c if isinstance(c, Component) else _component(c) for c in self.components)
         object.__setattr__(self, "components", parts)
         object.__setattr__(self, "sizes", tuple((str(name), value) for name, value in self.sizes))
+        if not all(isinstance(value, int | float) and abs(value) < 2**31 for _, value in self.sizes):
+            raise ValueError(f"Foreign.sizes must be finite numbers below 2**31, got {self.sizes!r:.100}")
         if not self.components:
             raise ValueError(f"Foreign layer {self.path!r} wants at least one component, got none")
         if isinstance(self.code, bool) or not isinstance(self.code, int) or self.code < 0:
@@ -125,8 +127,10 @@ class Foreign(Layer):
 def _component(entry: Any) -> Component:
     try:
         tensor, code, names, sizes, shape, (mean, std, kind), part = entry
+        if not all(type(value) is int for value in (code, *sizes, *shape, part)) or not isinstance(tensor, str):
+            raise TypeError
         return Component(tensor, code, tuple(names), tuple(sizes), tuple(shape), (float(mean), float(std), kind), part)
     except (TypeError, ValueError):
         raise ValueError(
-            f"a component is [tensor, code, fields, sizes, shape, [mean, std, kind], part], got {entry!r}"
+            f"a component is [tensor, code, fields, sizes, shape, [mean, std, kind], part], got {entry!r:.100}"
         ) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -144,18 +144,25 @@ class ModelSpec:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ModelSpec:
+    def from_json(cls, data: Any) -> ModelSpec:
         """Rebuild a spec from :meth:`to_json`. Raises ``ValueError`` naming what is missing, unknown or wrong."""
         wanted = {"family", "model_type", "task_type", "dataset_type", "fields", "wiring", "layers"}
         if not isinstance(data, Mapping) or set(data) != wanted:
-            got = sorted(data) if isinstance(data, Mapping) else type(data).__name__
+            got = sorted(map(str, data)) if isinstance(data, Mapping) else type(data).__name__
             raise ValueError(f"a model spec has the keys {sorted(wanted)}, got {got}")
+        for key, kind in {"family": str, "wiring": str, "fields": Mapping, "layers": Sequence}.items():
+            if not isinstance(data[key], kind):
+                raise ValueError(f"a model spec's {key} must be a {kind.__name__}, got {data[key]!r:.100}")
         layers = []
-        for entry in data["layers"]:
-            settings = dict(entry)
-            layers.append(layer_from_settings(settings.pop("kind", ""), settings))
-        rest = {k: v for k, v in data.items() if k != "layers"}
-        return cls(layers=tuple(layers), **rest)
+        try:
+            for entry in data["layers"]:
+                settings = dict(entry)
+                layers.append(layer_from_settings(settings.pop("kind", ""), settings))
+            spec = cls(layers=tuple(layers), **{k: v for k, v in data.items() if k != "layers"})
+            spec.layout  # noqa: B018  (what a layer's components refuse is refused now)
+        except (TypeError, OverflowError) as error:
+            raise ValueError(f"no model spec: {error!s:.200}") from None
+        return spec
 
     def slot_of(self, index: int) -> Slot:
         """Return the component that holds flat position ``index``. Raises ``IndexError`` outside ``[0, P)``."""
