@@ -55,7 +55,7 @@ def to_html(book: Book, pictures: Mapping[str, bytes] | None = None) -> str:
 
 def _contents(built: Iterable[Table], drawn: Iterable[str], groups: Iterable[str], searched: bool) -> str:
     links = [f'<li><a href="#{t.spec.name}">Table {t.spec.number}</a></li>' for t in built]
-    links += [f'<li><a href="#{name}">{_titled(name)[0]}</a></li>' for name in drawn]
+    links += [f'<li><a href="#{escape(name)}">{escape(_titled(name)[0])}</a></li>' for name in drawn]
     links += ['<li><a href="#sweeps">Sweeps</a></li>'] * searched
     links += ['<li><a href="#coverage">Coverage</a></li>']
     runs = [f'<li><a href="#{anchor(group)}">{escape(group)}</a></li>' for group in groups]
@@ -68,7 +68,7 @@ def _table(table: Table) -> str:
     body = []
     for row, cells in zip(spec.rows, table.cells, strict=True):
         line = [
-            f'<td{_side(column.numeric, cell.text)} id="{spec.name}-{escape(row.key)}-{column.key}" '
+            f'<td{_side(column.numeric, cell.text)} id="{escape(f"{spec.name}-{row.key}-{column.key}")}" '
             f'data-head="{escape(column.head)}"><div>{_cell(cell)}</div></td>'
             for column, cell in zip(spec.columns, cells, strict=True)
         ]
@@ -97,7 +97,7 @@ def _titled(name: str) -> tuple[str, str]:
 def _figure(name: str, picture: bytes) -> str:
     title = escape(_titled(name)[1])
     source = f"data:image/svg+xml;base64,{b64encode(picture).decode()}"
-    return f'<section id="{name}"><h2>{title}</h2><img alt="{title}" src="{source}"></section>'
+    return f'<section id="{escape(name)}"><h2>{title}</h2><img alt="{title}" src="{source}"></section>'
 
 
 SHORT = 16

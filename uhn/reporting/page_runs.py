@@ -85,7 +85,7 @@ def _run(run: Run) -> str:
         ("Machine", escape(f"{hardware}, kernel {run.get('kernel', 'eager')}")),
         ("Software", escape(", ".join(f"{key} {value}" for key, value in run.get("software", {}).items()))),
         ("Time", f"{run['wall_time_s']:,.1f} s" if run.get("wall_time_s") is not None else ""),
-        ("Resumed", str(run.get("resumed", 0))),
+        ("Resumed", escape(str(run.get("resumed", 0)))),
     ]
     settings = escape(json.dumps(run.settings, indent=2, sort_keys=True))
     return (
