@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from uhn.models.module import weights as weights
     from uhn.models.spec import ModelSpec as ModelSpec
     from uhn.sources.chain import Chain as Chain
+    from uhn.sources.conditions import Embeddings as Embeddings
     from uhn.sources.direct import Direct as Direct
     from uhn.sources.files import load_source as load_source
     from uhn.sources.files import save_source as save_source
@@ -41,6 +42,7 @@ _HOMES = {
     "recalibrate": "uhn.models.module",
     "hypernetize": "uhn.hypernetized",
     "Direct": "uhn.sources.direct",
+    "Embeddings": "uhn.sources.conditions",
     "UniversalHypernetwork": "uhn.sources.universal",
     "Chain": "uhn.sources.chain",
     "load_source": "uhn.sources.files",

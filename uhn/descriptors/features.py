@@ -157,10 +157,10 @@ class IndexFeatures:
         """Flat position of each row in plan order, int64 ``[N]``; None if plan order is flat order."""
         return self._planned()[2]
 
-    def to_flat(self, values: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
-        """Put one value per row, in plan order, into flat order."""
+    def to_flat(self, values: Float[Tensor, "*K N"]) -> Float[Tensor, "*K N"]:
+        """Put one value per row, in plan order along the last axis, into flat order."""
         order = self.order
-        return values if order is None else torch.empty_like(values).index_copy(0, order, values)
+        return values if order is None else torch.empty_like(values).index_copy(-1, order, values)
 
     def _planned(self) -> tuple[Plan | None, Sequence[Any], Tensor | None]:
         if self._plan is None:

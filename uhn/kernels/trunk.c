@@ -1,4 +1,4 @@
-/* The residual MLP of the generator: rows [n, h] -> values [n], and the way back.
+/* The residual MLP of the generator: rows [n, h] -> values [k, n], one line of values per feature, and the way back.
  *
  * A tile of rows goes through all linears before the next one starts: its normed inputs stay in the core's cache, and
  * the way back makes them again there, so that only the rows themselves are kept in between. Each of `parts` contiguous
@@ -100,9 +100,9 @@ static void linear_back(const Work *w, long i, const float *g, float *grad, floa
     product(rows, h, units, low, units, 1, w->up + i * h * units, h, w->z, h, 0, 0);
 }
 
-/* values [n] of rows [n, h]; returns 0 if there was no memory. */
-int trunk_forward(long h, long linears, long tile, float epsilon, long parts, long n, const float *rows, const float *structure,
-                  const unit *down, const float *biases, const float *readout, float shift, float *values) {
+/* values [k, n] of rows [n, h] and the features [k, h] that are added before the readout; 0 if there was no memory. */
+int trunk_forward(long h, long linears, long tile, float epsilon, long parts, long n, const float *rows, long k,
+                  const float *features, const unit *down, const float *biases, const float *readout, float shift, float *values) {
     int good = 1;
     const long tiles = (n + tile - 1) / tile;
 #pragma omp parallel for num_threads(parts) schedule(static, 1) reduction(& : good) if (parts > 1)
@@ -112,48 +112,51 @@ int trunk_forward(long h, long linears, long tile, float epsilon, long parts, lo
         for (long t = tiles * part / parts; good && t < tiles * (part + 1) / parts; t++) {
             const long first = t * tile, count = n - first < tile ? n - first : tile;
             tile_forward(&w, rows + first * h, count, (count + 1) / 2 * 2);
-            for (long r = 0; r < count; r++) {
-                vec sum = splat(0);
-                for (long j = 0; j < h; j += LANES) {
-                    const vec value = load(w.x + r * h + j) + load(structure + j);
-                    sum += keep(value > splat(0), value) * load(readout + j);
+            for (long c = 0; c < k; c++)
+                for (long r = 0; r < count; r++) {
+                    vec sum = splat(0);
+                    for (long j = 0; j < h; j += LANES) {
+                        const vec value = load(w.x + r * h + j) + load(features + c * h + j);
+                        sum += keep(value > splat(0), value) * load(readout + j);
+                    }
+                    values[c * n + first + r] = total(sum) + shift;
                 }
-                values[first + r] = total(sum) + shift;
-            }
         }
         free(w.x);
     }
     return good;
 }
 
-/* Gradient of the rows [n, h] from that of the values [n]. All others are added to `grads` [parts]: of the linears
- * [linears][out, in], their biases [linears][h], the readout [h] and the structure [h]. */
-int trunk_backward(long h, long linears, long tile, float epsilon, long parts, long n, const float *rows, const float *structure,
-                   const unit *down, const unit *up, const float *biases, const float *readout, const float *upstream,
+/* Gradient of the rows [n, h] from that of the values [k, n]. All others are added to `grads` [parts]: of the linears
+ * [linears][out, in], their biases [linears][h], the readout [h] and the features [k, h]. */
+int trunk_backward(long h, long linears, long tile, float epsilon, long parts, long n, const float *rows, long k,
+                   const float *features, const unit *down, const unit *up, const float *biases, const float *readout, const float *upstream,
                    float *grad_rows, float *grads) {
     int good = 1;
     const long tiles = (n + tile - 1) / tile;
 #pragma omp parallel for num_threads(parts) schedule(static, 1) reduction(& : good) if (parts > 1)
     for (long part = 0; part < parts; part++) {
         Work w = {.h = h, .linears = linears, .tile = tile, .epsilon = epsilon, .down = down, .up = up, .biases = biases};
-        float *weights = grads + part * (linears * h * (h + 1) + 2 * h), *shifts = weights + linears * h * h;
+        float *weights = grads + part * (linears * h * (h + 1) + (k + 1) * h), *shifts = weights + linears * h * h;
         float *last = shifts + linears * h;
         if (!make(&w)) good = 0;
         for (long t = tiles * part / parts; good && t < tiles * (part + 1) / parts; t++) {
             const long first = t * tile, count = n - first < tile ? n - first : tile, even = (count + 1) / 2 * 2;
             tile_forward(&w, rows + first * h, count, even);
-            memset(w.g + count * h, 0, 4 * (even - count) * h);
-            for (long j = 0; j < h; j += LANES) {
-                vec sum = splat(0);
-                for (long r = 0; r < count; r++) {
-                    const vec value = load(w.x + r * h + j) + load(structure + j);
-                    const ivec open = value > splat(0);
-                    sum += keep(open, value) * upstream[first + r];
-                    store(w.g + r * h + j, keep(open, load(readout + j)) * upstream[first + r]);
+            memset(w.g, 0, 4 * even * h);
+            for (long c = 0; c < k; c++)
+                for (long j = 0; j < h; j += LANES) {
+                    vec sum = splat(0), own = splat(0);
+                    for (long r = 0; r < count; r++) {
+                        const vec value = load(w.x + r * h + j) + load(features + c * h + j);
+                        const ivec open = value > splat(0);
+                        const vec grad = keep(open, load(readout + j)) * upstream[c * n + first + r];
+                        sum += keep(open, value) * upstream[c * n + first + r], own += grad;
+                        store(w.g + r * h + j, load(w.g + r * h + j) + grad);
+                    }
+                    store(last + j, load(last + j) + sum);
+                    store(last + (c + 1) * h + j, load(last + (c + 1) * h + j) + own);
                 }
-                store(last + j, load(last + j) + sum);
-            }
-            add_rows(last + h, w.g, count, h);
             for (long i = linears - 1; i >= 0; i--) { /* a block's second linear, then its first */
                 linear_back(&w, i, i % 2 ? w.g : w.inner, weights + i * h * h, shifts + i * h, even);
                 norm_back(&w, i % 2 ? w.inner : w.g, !(i % 2), i, even);

@@ -19,7 +19,7 @@ class FusedTail:
     Args:
         kernels: the compiled kernels.
         tensors: (weight, bias) of every linear and of the readout, LayerNorms folded in.
-        structure: structure feature ``[1, h]`` or None.
+        structure: features ``[K, h]`` that are added before the readout (one per line of values), or None.
         epsilon: of every LayerNorm.
     """
 
@@ -27,13 +27,16 @@ class FusedTail:
         *linears, readout, shift = tensors
         self.kernels, self.h, self.count, self.epsilon = kernels, readout.shape[1], len(linears) // 2, epsilon
         self.has_structure = structure is not None
-        self.structure = readout.new_zeros(self.h) if structure is None else structure.to(readout.dtype).contiguous()
+        none = readout.new_zeros(1, self.h)
+        self.structure = none if structure is None else structure.to(readout.dtype).contiguous()
         self.readout, self.shift, self.shift_grad = readout.contiguous(), float(shift), torch.zeros_like(shift)
         empty = [readout.new_empty(0)]
         self.down = torch.cat([kernels.operand(w.t()).view(-1) for w in linears[::2]] or empty)
         self.up = torch.cat([kernels.operand(w).view(-1) for w in linears[::2]] or empty)
         self.biases = torch.cat(list(linears[1::2]) or empty)
-        self.sums = readout.new_zeros(kernels.parts, self.count * self.h * (self.h + 1) + 2 * self.h)
+        self.sums = readout.new_zeros(
+            kernels.parts, self.count * self.h * (self.h + 1) + (len(self.structure) + 1) * self.h
+        )
 
     def whole(self, room: int, rows: int) -> int:
         """Of how many of ``rows`` all that :meth:`backward` wants, the rows themselves, is kept in ``room`` bytes."""
@@ -48,17 +51,17 @@ class FusedTail:
         return [rows]
 
     def forward(self, rows: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Values ``[n]`` for rows ``[n, h]``, and what :meth:`backward` wants."""
-        values = rows.new_empty(rows.shape[0])
-        given = (self.structure, self.down, self.biases, self.readout, self.shift)
+        """Values ``[K, n]`` for rows ``[n, h]``, and what :meth:`backward` wants."""
+        values = rows.new_empty(len(self.structure), rows.shape[0])
+        given = (len(self.structure), self.structure, self.down, self.biases, self.readout, self.shift)
         self.kernels.call("trunk_forward", *self._sizes(rows), *given, values)
         return values, [rows]
 
     def backward(self, upstream: Tensor, held: list[Tensor]) -> Tensor:
-        """Return the gradient of the rows ``[n, h]`` from that of the values ``[n]``; uses up ``held``."""
+        """Return the gradient of the rows ``[n, h]`` from that of the values ``[K, n]``; uses up ``held``."""
         rows = held.pop()
         upstream, gradient = upstream.contiguous(), torch.empty_like(rows)
-        given = (self.structure, self.down, self.up, self.biases, self.readout, upstream)
+        given = (len(self.structure), self.structure, self.down, self.up, self.biases, self.readout, upstream)
         self.kernels.call("trunk_backward", *self._sizes(rows), *given, gradient, self.sums)
         self.shift_grad += upstream.sum()
         return gradient
@@ -76,9 +79,9 @@ class FusedTail:
 
     @property
     def structure_grad(self) -> Tensor | None:
-        """Gradient of the structure feature ``[1, h]``, None without one."""
-        return self._summed()[3][None] if self.has_structure else None
+        """Gradient of the features ``[K, h]``, None without any."""
+        return self._summed()[3].view(-1, self.h) if self.has_structure else None
 
     def _summed(self) -> tuple[Tensor, ...]:
-        sizes = [self.count * self.h**2, self.count * self.h, self.h, self.h]
+        sizes = [self.count * self.h**2, self.count * self.h, self.h, len(self.structure) * self.h]
         return torch.split(self.sums.sum(0), sizes)

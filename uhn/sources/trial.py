@@ -39,13 +39,13 @@ def _trunk(kernels: Kernels, draw: torch.Generator) -> Iterator[tuple[Tensor, Te
     def some(*shape: int) -> Tensor:
         return torch.randn(shape, generator=draw).requires_grad_()
 
-    rows, structure, upstream = some(145, WIDTH), some(1, WIDTH), some(145).detach()
+    rows, structure, upstream = some(145, WIDTH), some(3, WIDTH), some(3, 145).detach()
     parameters = [some(*shape) for shape in [(WIDTH,), (WIDTH,), (WIDTH, WIDTH), (WIDTH,)] * 4 + [(1, WIDTH), (1,)]]
     with torch.enable_grad():
         tensors = [tensor.detach().requires_grad_() for tensor in folded(parameters)]
         ones, zeros = torch.ones(WIDTH), torch.zeros(WIDTH)
         plain = [part for at in range(0, 8, 2) for part in (ones, zeros, *tensors[at : at + 2])]
-        wanted = mlp(rows, structure, [*plain, *tensors[8:]])
+        wanted = mlp(rows, structure, [*plain, *tensors[8:]], several=True)
         gradients = torch.autograd.grad(wanted, [rows, structure, *tensors], upstream)
     with torch.no_grad():
         tail = FusedTail(kernels, [tensor.detach() for tensor in tensors], structure.detach(), NORM_EPSILON)

@@ -50,11 +50,17 @@ def residual(x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
     return x + F.linear(F.layer_norm(hidden.relu(), width, n2, m2), w2, b2)
 
 
-def mlp(x: Tensor, structure: Tensor | None, parameters: Sequence[Tensor]) -> Tensor:
-    """Residual blocks, fusion with the structure feature ``[1, h]``, ReLU, readout: ``[n, h] -> [n]``."""
+def mlp(x: Tensor, structure: Tensor | None, parameters: Sequence[Tensor], *, several: bool = False) -> Tensor:
+    """Residual blocks, fusion with the structure feature ``[1, h]``, ReLU, readout: ``[n, h] -> [n]``.
+
+    With ``several``, features ``[K, h]`` share the blocks, and there is a readout for each: ``[K, n]``.
+    """
     *blocks, weight, bias = parameters
     for start in range(0, len(blocks), 8):
         x = residual(x, blocks[start : start + 8])
+    if several:
+        assert structure is not None
+        return torch.stack([F.linear((x + feature).relu(), weight, bias).squeeze(-1) for feature in structure])
     if structure is not None:
         x = x + structure
     return F.linear(x.relu(), weight, bias).squeeze(-1)
@@ -81,14 +87,17 @@ def generate(
     parameters: Sequence[Tensor],
     memory_mib: int = 720,
     kernel: str = "auto",
+    *,
+    several: bool = False,
 ) -> Tensor:
-    """Return the flat weights ``[N]`` of the spec behind ``features``.
+    """Return the flat weights ``[N]`` of the spec behind ``features``; ``[K, N]`` with ``several``.
 
     Args:
         features: encoded index descriptors.
         weight: first layer ``[h, width]``.
         bias: first layer ``[h]``.
         structure: structure feature ``[1, h]`` or None.
+        several: the structure features are K, ``[K, h]``: index features, first layer and blocks are computed once.
         parameters: the tensors of the blocks and the readout, in order.
         memory_mib: what is kept for the backward pass at most, a sixth of it for activations of the MLP, whose
             recomputing is cheap for what they take; what does not fit is recomputed. On a GPU everything is kept.
@@ -96,14 +105,18 @@ def generate(
     """
     kernels = None if features.whole else kernels_for(kernel, weight, low_precision(weight))
     if features.whole or (features.shape[0] <= EAGER_WEIGHTS and kernels is None):
-        return features.to_flat(mlp(features.project(weight, bias), structure, parameters).to(weight.dtype))
+        rows = features.project(weight, bias)
+        return features.to_flat(mlp(rows, structure, parameters, several=several).to(weight.dtype))
     tail = folded(parameters)
     values: Tensor = _Generate.apply(features, memory_mib, kernels, structure, weight, bias, *tail)  # type: ignore[no-untyped-call]
-    return features.to_flat(values)
+    return features.to_flat(values if several else values[0])
 
 
 class _Generate(torch.autograd.Function):
-    """First layer and MLP, piece by piece, for rows in plan order; ``rest`` is what :func:`folded` returns."""
+    """First layer and MLP, piece by piece, for rows in plan order: ``[K, N]`` for structure features ``[K, h]``.
+
+    ``rest`` is what :func:`folded` returns.
+    """
 
     @staticmethod
     def forward(
@@ -124,13 +137,14 @@ class _Generate(torch.autograd.Function):
         projection, tail = _parts(ctx, weight, bias, structure, rest)
         whole = tail.whole(room, features.shape[0])
         ctx.kept = []
-        values = torch.empty(features.shape[0], dtype=weight.dtype, device=weight.device)
+        lines = 1 if structure is None else structure.shape[0]
+        values = torch.empty(lines, features.shape[0], dtype=weight.dtype, device=weight.device)
         for piece in features.work:
             rows = projection.forward(piece)
             keep_rows = (piece.start + piece.count) * row <= room
             for first, last in tail.cuts(piece.count):
                 start, end = piece.start + first, piece.start + last
-                values[start:end], held = tail.forward(rows[first:last])
+                values[:, start:end], held = tail.forward(rows[first:last])
                 if keep_rows:  # a copy of the rows: a view would keep the whole piece alive
                     ctx.kept.append((None, held) if end <= whole else (rows[first:last].clone(), []))
         return values
@@ -152,7 +166,7 @@ class _Generate(torch.autograd.Function):
                     part = rows[first:last]
                 if part is not None:
                     held = tail.held(part)
-                gradient[first:last] = tail.backward(grad[piece.start + first : piece.start + last], held)
+                gradient[first:last] = tail.backward(grad[:, piece.start + first : piece.start + last], held)
             projection.backward(piece, gradient)
         return (None, None, None, tail.structure_grad, *projection.finish(), *tail.grads)
 
@@ -172,7 +186,7 @@ class _Tail:
 
     Args:
         tensors: (weight, bias) of every linear and of the readout, LayerNorms folded in.
-        structure: structure feature ``[1, h]`` or None.
+        structure: features ``[K, h]`` that are added before the readout, or None.
         low: half-precision dtype of the products, or None; the residual stream and the norms stay in float32.
     """
 
@@ -196,28 +210,48 @@ class _Tail:
         return [(first, min(first + step, count)) for first in range(0, count, step)]
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return values ``[n]`` for rows ``[n, h]``, and the rectified inputs that :meth:`backward` wants."""
+        """Return values ``[K, n]`` for rows ``[n, h]``, and the rectified inputs that :meth:`backward` wants."""
         held = []
         for at in range(0, len(self.linears), 4):
             w1, b1, w2, b2 = self.linears[at : at + 4]
             held.append(x.relu())
             held.append(torch.addmm(b1, self._norm(held[-1])[0], w1.t()).relu_())
             x = x + torch.addmm(b2, self._norm(held[-1])[0], w2.t())
+        if self.several:
+            held.append(x)
+            lines = ((x + feature).relu_() for feature in self.features)
+            return torch.stack([torch.addmv(self.bias, line, self.weight[0]) for line in lines]), held
         held.append(x.relu() if self.structure is None else (x + self.structure).relu_())
-        return torch.addmv(self.bias, held[-1], self.weight[0]), held
+        return torch.addmv(self.bias, held[-1], self.weight[0])[None], held
+
+    @property
+    def features(self) -> Tensor:
+        """The features ``[K, h]``; with none there is nothing to add."""
+        assert self.structure is not None
+        return self.structure
+
+    @property
+    def several(self) -> bool:
+        """Whether the blocks serve more than one line of values."""
+        return self.structure is not None and self.structure.shape[0] > 1
 
     def held(self, x: Tensor) -> list[Tensor]:
         """What :meth:`backward` wants for rows ``[n, h]``."""
         return self.forward(x)[1]
 
     def backward(self, upstream: Tensor, held: list[Tensor]) -> Tensor:
-        """Return the gradient of the rows ``[n, h]`` from that of the values ``[n]``; uses up ``held``."""
+        """Return the gradient of the rows ``[n, h]`` from that of the values ``[K, n]``; uses up ``held``."""
         last = held.pop()
-        self.grads[-2][0] += last.t() @ upstream
         self.grads[-1] += upstream.sum()
-        grad = _rectified(upstream[:, None] * self.weight, last)
-        if self.structure_grad is not None:
-            self.structure_grad += grad.sum(0)
+        grad: Tensor | None = None
+        for number, line in enumerate(upstream):
+            rectified = (last + self.features[number]).relu_() if self.several else last
+            self.grads[-2][0] += rectified.t() @ line
+            part = _rectified(line[:, None] * self.weight, rectified)
+            if self.structure_grad is not None:
+                self.structure_grad[number] += part.sum(0)
+            grad = part if grad is None else grad.add_(part)
+        assert grad is not None
         for at in range(len(self.linears) - 4, -1, -4):
             inner = self._linear_backward(grad, held.pop(), at + 2)
             grad += self._linear_backward(inner, held.pop(), at)

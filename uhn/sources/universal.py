@@ -19,6 +19,7 @@ from uhn.models.spec import ModelSpec
 from uhn.randomness import stream, stream_seed
 from uhn.sources.backends import known_kernel, path_of
 from uhn.sources.base import WeightSource
+from uhn.sources.conditions import ConditionEncoder, Mode
 from uhn.sources.structure import StructureEncoder
 from uhn.sources.trunk import ResidualBlock, generate
 from uhn.vocabulary import INDEX_FIELDS, INDEX_NAMES, STRUCTURE_FIELDS, TaskType
@@ -36,6 +37,9 @@ class UniversalHypernetwork(WeightSource):
         structure_frequencies: its frequencies.
         encoding: ``"gff"`` (Eq 3), ``"positional"`` or ``"raw"`` (Table 23).
         scale: standard deviation of the Fourier matrices, or the base of the positional bands.
+        condition: width of a condition, d; 0 for none. A condition may be given with every call.
+        condition_mode: ``"add"``: joins before the readout, so that K conditions share everything up to there;
+            ``"film"``: scales and shifts inside the blocks, stronger, and every condition costs as much as a model.
         seed: decides every initial value; the caller's generators are left alone.
         memory_mib: what is kept for the backward pass at most; what does not fit is recomputed.
         kernel: ``"fused"`` for the compiled kernels, ``"eager"`` for torch alone, or ``"auto"``: fused on a CPU where
@@ -56,6 +60,8 @@ class UniversalHypernetwork(WeightSource):
         structure_frequencies: int = 32,
         encoding: str = "gff",
         scale: float = 100.0,
+        condition: int = 0,
+        condition_mode: Mode = "add",
         seed: int = 0,
         memory_mib: int = 720,
         kernel: str = "auto",
@@ -78,6 +84,8 @@ class UniversalHypernetwork(WeightSource):
             "encoding": encoding,
             "scale": scale,
         }
+        if condition:
+            self.settings |= {"condition": condition, "condition_mode": condition_mode}
         self._checked: set[str] = set()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, "generator"))
@@ -93,6 +101,7 @@ class UniversalHypernetwork(WeightSource):
             self.index = nn.Linear(self.encoding.width, hidden)
             self.blocks = nn.ModuleList(ResidualBlock(hidden) for _ in range(blocks))
             self.readout = nn.Linear(hidden, 1)
+            self.condition = ConditionEncoder(condition, hidden, blocks, condition_mode) if condition else None
 
     @classmethod
     def for_specs(
@@ -113,10 +122,14 @@ class UniversalHypernetwork(WeightSource):
         settings.setdefault("structure", len(specs) > 1)
         return cls(Ranges.declared(specs), **settings)
 
-    def forward(self, spec: ModelSpec) -> Float[Tensor, " P"]:
+    def forward(self, spec: ModelSpec, condition: Float[Tensor, "*K d"] | None = None) -> Float[Tensor, "*K P"]:
         """Generate the flat weights of ``spec`` (Algorithm 1). Raises ``ValueError`` outside the ranges.
 
         A generator in half precision (``bfloat16()``, ``half()``) rounds its parameters and the weights, nothing else.
+
+        Args:
+            spec: the model.
+            condition: ``[d]``, or ``[K, d]`` for K sets of weights ``[K, P]`` at once; of a generator with conditions.
         """
         self.check(spec)
         features = self.features(spec)
@@ -124,8 +137,21 @@ class UniversalHypernetwork(WeightSource):
         structure = self.structure_feature(spec)
         structure = None if structure is None else structure.to(dtype)
         weight, bias, *tail = (tensor.to(dtype) for tensor in (*self.index.parameters(), *self.tail()))
-        flat = generate(features, weight, bias, structure, tail, self.memory_mib, self.kernel)
-        return flat.to(self.index.weight.dtype)
+
+        def made(structure: Tensor | None, tail: list[Tensor], several: bool = False) -> Tensor:
+            flat = generate(features, weight, bias, structure, tail, self.memory_mib, self.kernel, several=several)
+            return flat.to(self.index.weight.dtype)
+
+        if condition is None:
+            return made(structure, tail)
+        if self.condition is None:
+            raise ValueError("this generator was made without conditions: wanted none (see the setting condition)")
+        changes = self.condition(self.condition.check(condition)).to(dtype)
+        if self.condition.mode == "film":
+            lines = torch.stack([made(structure, self.condition.modulate(tail, change)) for change in changes])
+        else:
+            lines = made(changes if structure is None else structure + changes, tail, several=True)
+        return lines if condition.dim() == 2 else lines[0]
 
     def path(self, precision: str) -> str:
         """``"fused"`` or ``"eager"``; ``"fused, fp16 eager"`` where only the phases in full precision are fused."""
