@@ -38,7 +38,7 @@ def attend_with_dropout(
     return mixed
 
 
-def drop_mask(shape: tuple[int, ...], p: float, rng: torch.Generator) -> tuple[Bool[Tensor, ...], float]:
+def drop_mask(shape: tuple[int, ...], p: float, rng: torch.Generator) -> tuple[Bool[Tensor, "*shape"], float]:
     """Draw which entries are dropped (True) and return the share kept; ``p`` is taken to 16 bits, four to a draw."""
     dropped = round(p * 2**16)
     count = 1
