@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +54,23 @@ def test_a_wrong_settings_file_is_named_with_the_key(tmp_path: Path, repository:
     done = subprocess.run(command, capture_output=True, text=True, cwd=repository, check=False)
     assert done.returncode == 2
     assert done.stderr == f"uhn: {tmp_path}/params.yaml: defaults.train.warmup: wanted >= 0, got -5\n"
+
+
+@pytest.mark.parametrize(("named", "spins"), [({}, False), ({"OMP_WAIT_POLICY": "active"}, True)])
+def test_threads_wait_asleep_unless_the_environment_says_otherwise(
+    named: dict[str, str], spins: bool, repository: Path
+) -> None:
+    """Said by the library of the threads itself; it reads the environment once, when torch is imported."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_", "KMP_"))}
+    code = "from uhn.cli import main; main(['plan', '--profile', 'smoke']); import torch"
+    environment = kept | named | {"OMP_DISPLAY_ENV": "verbose", "PYTHONPATH": str(repository)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=repository, env=environment, check=True
+    )
+    counts = re.findall(r"GOMP_SPINCOUNT = '(\w+)'", done.stderr)
+    if not counts:
+        pytest.skip("torch's threads are not GNU's here")
+    assert all((count != "0") is spins for count in counts)
 
 
 def test_the_plan_is_printed_without_importing_torch(repository: Path) -> None:
