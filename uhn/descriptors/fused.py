@@ -77,7 +77,7 @@ class FusedWindows:
 
     def __init__(self, kernels: Kernels, weight: Tensor, bias: Tensor | None) -> None:
         self.kernels, self.h, self.m = kernels, weight.shape[0], weight.shape[1] // 2
-        self.weight = weight.t().contiguous()
+        self.given = weight
         self.bias = weight.new_zeros(self.h) if bias is None else bias.contiguous()
         self._layout: Layout | None = None
         self._layer: int | None = None
@@ -99,10 +99,15 @@ class FusedWindows:
         given = (layout.rows(self.h, first, last), self.kernels.parts, grad.contiguous())
         self.kernels.call("windows_backward", *given, self._grads)
 
-    def finish(self) -> Tensor:
-        """Gradient of the weight, ``[h, 2m]``."""
+    def finish(self) -> Tensor | None:
+        """Gradient of the weight, ``[h, 2m]``; None if there was no such grid."""
         self._leave()
-        return self._total.t()
+        return self._total.t() if "_total" in self.__dict__ else None
+
+    @cached_property
+    def weight(self) -> Tensor:
+        """Transposed, ``[2m, h]``: of no use where no grid has windows."""
+        return self.given.t().contiguous()
 
     @cached_property
     def _total(self) -> Tensor:

@@ -241,8 +241,8 @@ class FourierProjection:
         """Return the gradients of weight and bias once every piece has been through :meth:`backward`."""
         self._leave()
         assert self.grad_weight is not None
-        if self._fused is not None:
-            self.grad_weight += self._fused.finish()
+        if self._fused is not None and (more := self._fused.finish()) is not None:
+            self.grad_weight += more
         return self.grad_weight, self.grad_bias
 
     # -- helpers ---------------------------------------------------------------------------------------------
