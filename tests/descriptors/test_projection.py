@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from dense_oracle import different, features_of, project, relative, rows_of
@@ -15,6 +17,8 @@ from uhn.descriptors.basis import BASIS_TOLERANCE, leading_basis
 from uhn.descriptors.encodings import Encoding, make_encoding
 from uhn.descriptors.features import IndexFeatures
 from uhn.descriptors.ranges import Ranges
+from uhn.descriptors.sharing import Kept, storages
+from uhn.descriptors.windows import windowed
 from uhn.layers import KAN, Conv, Embedding, Layer, Linear
 from uhn.models import ModelSpec, zoo
 from uhn.randomness import stream
@@ -251,12 +255,28 @@ def test_features_are_cached_until_the_encoding_changes() -> None:
     assert IndexFeatures.of(spec, wider, encoding) is not second
 
 
-def test_the_cache_is_bounded() -> None:
-    encoding = encoding_of("gff", 1)
-    for size in range(1, 70):
-        spec = spec_of(Linear(size, 1))
-        IndexFeatures.of(spec, Ranges.fitted(spec), encoding)
-    assert len(encoding.__dict__["_features"]) <= features_module.CACHED_SPECS
+def test_what_is_kept_is_bounded_in_bytes_and_shared_between_specs(monkeypatch: pytest.MonkeyPatch) -> None:
+    specs = [spec_of(Linear(size, 150), Linear(150, 40)) for size in range(100, 116)]
+    ranges, encoding = Ranges.declared(specs), encoding_of("gff", 300)
+    kept = encoding.__dict__["_features"] = Kept(mib=9)
+    made: list[int] = []
+    monkeypatch.setattr(grids, "windowed", lambda *args: (made.append(args[0].shape[0]), windowed(*args))[1])
+    weight = torch.randn(2, 600, generator=stream(0, "weight"))
+    for spec in specs:
+        found = IndexFeatures.of(spec, ranges, encoding).project(weight, None)
+        distinct = {place: size for value in kept._values.values() for place, size in storages(planned(value))}
+        assert kept.bytes == sum(distinct.values()) <= 9 * 2**20
+        shared, made[:] = list(made), []
+        assert torch.equal(found, IndexFeatures(spec, ranges, encoding).project(weight, None))
+        alone, made[:] = list(made), shared
+    assert 1 < kept.count(IndexFeatures) < len(specs)
+    assert len(alone) == 4 and len(made) == 2 * len(specs) + 2, (
+        "the axis of 150 is formed once, its cosines and its sines"
+    )
+
+
+def planned(value: Any) -> Any:
+    return value._plan if isinstance(value, IndexFeatures) else value
 
 
 @pytest.mark.parametrize("size", [350, 701, 1999])

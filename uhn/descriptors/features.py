@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
@@ -18,6 +17,7 @@ from uhn.descriptors.encodings import CACHE, Encoding, GaussianFourier
 from uhn.descriptors.grids import Plan, Planner
 from uhn.descriptors.kernels import FourierProjection, pieces, plan_index
 from uhn.descriptors.ranges import EPSILON, Ranges
+from uhn.descriptors.sharing import Kept
 from uhn.descriptors.tables import TableProjection, table_pieces
 from uhn.kernels.compiled import Kernels
 from uhn.models.spec import ModelSpec
@@ -28,8 +28,8 @@ WORKING_ELEMENTS = 2**21
 PLANNED_WIDTH = 128
 """Width of the multiplying layer for which work is counted; any width is computed correctly."""
 
-CACHED_SPECS = 64
-"""Specs whose factors are kept at a time."""
+KEPT_WHOLE = 64
+"""Specs that are kept on a device where their features are formed whole; elsewhere bytes are the bound."""
 
 
 @runtime_checkable
@@ -59,9 +59,19 @@ class IndexFeatures:
         ranges: what normalises its descriptors.
         encoding: what encodes them.
         whole: all features at once and one product (see :mod:`uhn.descriptors.batched`); None: on a GPU.
+        shared: what the encoding keeps, and under which key this is there.
     """
 
-    def __init__(self, spec: ModelSpec, ranges: Ranges, encoding: Encoding, whole: bool | None = None) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        ranges: Ranges,
+        encoding: Encoding,
+        whole: bool | None = None,
+        shared: tuple[Kept, Any] | None = None,
+    ) -> None:
+        self._shared: Kept = shared[0] if shared else Kept()
+        self._key: Any = shared[1] if shared else None
         self.spec, self.ranges, self.encoding = spec, ranges, encoding
         with torch.inference_mode(False), torch.no_grad():
             buffer = next(iter(encoding.buffers()), torch.empty(0))
@@ -85,15 +95,15 @@ class IndexFeatures:
         buffer = next(iter(encoding.buffers()), None)
         if buffer is not None and buffer.is_inference():
             return cls(spec, ranges, encoding, whole)
-        cache: OrderedDict[Any, IndexFeatures] = encoding.__dict__.setdefault(CACHE, OrderedDict())
+        kept: Kept = encoding.__dict__.setdefault(CACHE, Kept())
         state = None if buffer is None else (buffer.data_ptr(), buffer._version, buffer.dtype)
+        if buffer is not None:
+            kept.formed_from.setdefault(state, buffer.detach())
         key = (spec.hash, ranges, whole, state)
-        if key not in cache:
-            cache[key] = cls(spec, ranges, encoding, whole)
-            while len(cache) > CACHED_SPECS:
-                cache.popitem(last=False)
-        cache.move_to_end(key)
-        return cache[key]
+        found = kept.get(key, lambda: cls(spec, ranges, encoding, whole, (kept, key)))
+        while found.whole and kept.count(cls) > KEPT_WHOLE:
+            kept.drop()
+        return found
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copied and pickled without what it has formed."""
@@ -166,6 +176,7 @@ class IndexFeatures:
         if self._plan is None:
             with torch.inference_mode(False), torch.no_grad():  # it is kept, and training may come after a first look
                 self._plan = self._made()
+            self._shared.weigh(self._key, self._plan)
         return self._plan
 
     def _made(self) -> tuple[Plan | None, Sequence[Any], Tensor | None]:
@@ -173,7 +184,9 @@ class IndexFeatures:
             return None, (), None
         if not isinstance(self.encoding, GaussianFourier):
             return None, table_pieces(self._blocks), None
-        plan = Planner(self.scale, self.centre, self.encoding.matrix, PLANNED_WIDTH).plan(self._blocks)
+        kept, state = self._shared, self._key and self._key[1:]
+        planner = Planner(self.scale, self.centre, self.encoding.matrix, PLANNED_WIDTH, kept, state)
+        plan = planner.plan(self._blocks)
         elements = WORKING_ELEMENTS * (1 if self.device.type == "cpu" else 64)
         work = pieces(plan, PLANNED_WIDTH, elements)
         return plan, work, plan_index(plan, work)

@@ -9,9 +9,9 @@ multiplies them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,7 +19,10 @@ from torch import Tensor
 from uhn.descriptors.basis import leading_basis
 from uhn.descriptors.blocks import IndexBlock
 from uhn.descriptors.encodings import reduce_phase
+from uhn.descriptors.sharing import Kept
 from uhn.descriptors.windows import COUNTS, Windowed, expected_rank, sort_frequencies, windowed
+
+T = TypeVar("T")
 
 Mode = Literal["features", "weights", "basis", "windows"]
 
@@ -118,15 +121,19 @@ class Planner:
         centre: ``[10]`` float64, the index value that normalises to 0.
         matrix: ``[10, m]`` the encoding's matrix.
         hidden: width of the layer that will multiply (decides what is cheapest, never the result's meaning).
+        kept: where the parts that depend on an axis alone are looked for and left.
+        state: what they depend on besides, part of their keys.
     """
 
-    def __init__(self, scale: Tensor, centre: Tensor, matrix: Tensor, hidden: int) -> None:
+    def __init__(
+        self, scale: Tensor, centre: Tensor, matrix: Tensor, hidden: int, kept: Kept | None = None, state: Any = None
+    ) -> None:
+        self._kept, self._state = kept or Kept(), state
         self.scale = scale
         self.centre = centre
         self.matrix = matrix.double()
         self.dtype = matrix.dtype
         self.hidden = hidden
-        self._bases: dict[Axes, Basis] = {}
 
     def plan(self, blocks: Sequence[IndexBlock]) -> Plan:
         """Group the blocks of a spec, cut each group where it costs least and form its factors."""
@@ -187,11 +194,16 @@ class Planner:
     def _basis(self, columns: Axes) -> Basis | None:
         if len(columns) > 1 or columns[0][1] < 350 or self.dtype == torch.float64:
             return None  # bases are exact to float32 only
-        if columns not in self._bases:
-            phase = self._half(columns)
-            (a, b), (c, d) = leading_basis(phase.cos()), leading_basis(phase.sin())
-            self._bases[columns] = Basis((a.to(self.dtype), b.to(self.dtype)), (c.to(self.dtype), d.to(self.dtype)))
-        return self._bases[columns]
+        return self._part(self._leading, columns)
+
+    def _leading(self, columns: Axes) -> Basis:
+        phase = self._half(columns)
+        (a, b), (c, d) = leading_basis(phase.cos()), leading_basis(phase.sin())
+        return Basis((a.to(self.dtype), b.to(self.dtype)), (c.to(self.dtype), d.to(self.dtype)))
+
+    def _part(self, make: Callable[..., T], *of: Any) -> T:
+        """``make(*of)``, or what another plan has left of it."""
+        return self._kept.get((make.__name__, of, self._state), lambda: make(*of))
 
     def _half(self, axes: Axes) -> Tensor:
         """Phases of the upper half of the flattened axes, measured from their centre, float64 ``[n, m]``."""
@@ -212,21 +224,30 @@ class Planner:
         constants = torch.tensor([b.constants for b in blocks], dtype=torch.float64, device=self.matrix.device) + middle
         phi = ((constants - self.centre) * self.scale) @ self.matrix
         phi = reduce_phase(phi).to(self.dtype)
-        rows = self._factor(split.rows)
         columns: Factor | Basis | Windows | None = self._basis(split.columns) if split.mode == "basis" else None
         if split.mode == "windows":
-            columns = self._windowed(split.columns, split.windows)
-            phi, rows = phi[:, columns.order], Factor(rows.cos[:, columns.order], rows.sin[:, columns.order])
+            columns = self._part(self._windowed, split.columns, split.windows)
+            phi, rows = phi[:, columns.order], self._part(self._sorted, split.rows, split.columns)
+        else:
+            rows = self._part(self._factor, split.rows)
         if columns is None:
-            columns = self._factor(split.columns)
+            columns = self._part(self._factor, split.columns)
         r, c = _size(split.rows), _size(split.columns)
         strides = (c, 1) if split.leading else (1, r)
         offsets = tuple(block.offset for block in blocks)
         return Grid(offsets, phi, rows, columns, r, c, *strides, split.mode)
 
-    def _windowed(self, columns: Axes, count: int) -> Windows:
+    def _order(self, columns: Axes) -> Tensor:
         field = columns[0][0]
-        order = sort_frequencies(self.scale[field] * self.matrix[field])
+        return sort_frequencies(self.scale[field] * self.matrix[field])
+
+    def _sorted(self, rows: Axes, columns: Axes) -> Factor:
+        """Factors of the rows with the frequencies in the order of the columns' windows."""
+        factor, order = self._factor(rows), self._order(columns)
+        return Factor(factor.cos[:, order], factor.sin[:, order])
+
+    def _windowed(self, columns: Axes, count: int) -> Windows:
+        order = self._order(columns)
         phase = self._half(columns)[:, order]
         return Windows(order, windowed(phase.cos(), count, self.dtype), windowed(phase.sin(), count, self.dtype))
 
