@@ -17,12 +17,18 @@ if TYPE_CHECKING:
     from uhn.hypernetized import hypernetize as hypernetize
     from uhn.models import zoo as zoo
     from uhn.models.describe import describe as describe
+    from uhn.models.feedforward import cnn as cnn
+    from uhn.models.feedforward import mlp as mlp
     from uhn.models.forward import Inputs as Inputs
     from uhn.models.forward import run as run
+    from uhn.models.graph import gat as gat
+    from uhn.models.graph import gcn as gcn
+    from uhn.models.kan import kan as kan
     from uhn.models.module import call as call
     from uhn.models.module import recalibrate as recalibrate
     from uhn.models.module import weights as weights
     from uhn.models.spec import ModelSpec as ModelSpec
+    from uhn.models.transformer import transformer as transformer
     from uhn.sources.chain import Chain as Chain
     from uhn.sources.conditions import Embeddings as Embeddings
     from uhn.sources.direct import Direct as Direct
@@ -36,6 +42,12 @@ _HOMES = {
     "Inputs": "uhn.models.forward",
     "run": "uhn.models.forward",
     "zoo": "uhn.models",
+    "mlp": "uhn.models.feedforward",
+    "cnn": "uhn.models.feedforward",
+    "gcn": "uhn.models.graph",
+    "gat": "uhn.models.graph",
+    "transformer": "uhn.models.transformer",
+    "kan": "uhn.models.kan",
     "describe": "uhn.models.describe",
     "call": "uhn.models.module",
     "weights": "uhn.models.module",
@@ -63,4 +75,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted(__all__)
