@@ -21,7 +21,8 @@ from benchmarks.rows import Row, conditions, write_csv
 from benchmarks.sides import Straightforward, features
 from uhn.experiments.build import build_distribution, build_phases, build_tasks
 from uhn.experiments.config import load_config
-from uhn.experiments.execute import Session, finished_metrics
+from uhn.experiments.execute import Session
+from uhn.experiments.finished import finished_metrics
 from uhn.experiments.identity import run_identity
 from uhn.experiments.plan import Plan
 from uhn.experiments.settings import RunSettings

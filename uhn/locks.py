@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[int | None]:
+def locked(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[int | None]:
     """Hold the file ``path`` (made if missing) open and locked; the system frees it when the process ends.
 
     Whoever has it may remove or rename the file: the next one gets a lock on a file of its own. On a file system
@@ -20,6 +20,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[int | None]:
     Args:
         path: in a folder that exists.
         wait: whether to wait while another process has it.
+        shared: hold it together with others that hold it so.
 
     Yields:
         The file's descriptor, None if another process has it.
@@ -27,7 +28,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[int | None]:
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
-            free = try_lock(handle, wait=wait)
+            free = try_lock(handle, wait=wait, shared=shared)
             if free is False or _is(path, handle):
                 yield None if free is False else handle
                 return
@@ -35,10 +36,10 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[int | None]:
             os.close(handle)
 
 
-def try_lock(handle: int, *, wait: bool = False) -> bool | None:
+def try_lock(handle: int, *, wait: bool = False, shared: bool = False) -> bool | None:
     """Lock an open file; return False if another process has it, None where the file system has no locks."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except OSError as error:

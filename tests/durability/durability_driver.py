@@ -30,7 +30,7 @@ from uhn.experiments.settings import RunSettings  # noqa: E402
 from uhn.training.loop import Loop  # noqa: E402
 
 scenarios_of.prepare()
-VOLATILE = ("wall_time_s", "resumed", "finished_at")
+VOLATILE = ("wall_time_s", "resumed", "finished_at", "files", "checksum")
 """What may differ between a run and its repetition."""
 
 

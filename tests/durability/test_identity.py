@@ -189,7 +189,6 @@ def test_settings_that_decide_the_result_are_identity_and_captions_are_not() -> 
     for key, value in SAME.items():
         assert identity.run_identity(settings(**{key: value}), ["f"]) == base, key
     assert identity.run_identity(settings(compute={"kernel": "eager"}), ["f"]) == base
-    assert len({identity.progress_identity(base, path) for path in ("eager", "fused", "fused, fp16 eager")}) == 3
     kept_back = [settings(validate_split=True, score=score) for score in ("test", "validation")]
     assert len({identity.run_identity(run, ["f"]) for run in kept_back}) == 2
     assert set(CHANGES) | set(SAME) | {"method", "model_set", "score"} == set(RunSettings.model_fields), (

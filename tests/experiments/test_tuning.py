@@ -101,9 +101,9 @@ def test_a_sweep_from_its_first_trial_to_the_final_run(repository: Path, tmp_pat
     assert (final.validate_split, final.score) == (False, "test")
 
     # A second call trains nothing: every file stays as it is.
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("metrics.json")}
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "results").rglob("metrics.json")}
     _sweep(repository, tmp_path)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("metrics.json")} == before
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "results").rglob("metrics.json")} == before
 
 
 def _plant(repository: Path, folder: Path, stages: int, values: dict[str, float | None]) -> None:

@@ -21,7 +21,7 @@ def test_runs_are_found_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": 2}, "schema must be 1, got 2"),
+        ({"schema": 2}, "was altered: its content does not have its checksum"),
         ({"status": "ok"}, "status must be one of finished, diverged, got 'ok'"),
         ({"metric": "loss"}, "metric must be one of"),
         ({"value": 98.3}, r"accuracy lies in \[0, 1\]"),

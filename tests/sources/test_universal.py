@@ -337,7 +337,11 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
     write_atomically(tmp_path / "foreign", whole.replace(b"uhn-source-1", b"uhn-source-9"))
     with pytest.raises(ValueError, match="wanted format 'uhn-source-1', got 'uhn-source-9'"):
         load_source(tmp_path / "foreign")
-    write_atomically(tmp_path / "unfit", whole.replace(b'\\"blocks\\": 2', b'\\"blocks\\": 1'))
+    fewer = whole.replace(b'\\"blocks\\": 2', b'\\"blocks\\": 1')
+    write_atomically(tmp_path / "altered", fewer)
+    with pytest.raises(ValueError, match="altered was altered: its tensors and settings do not have its digest"):
+        load_source(tmp_path / "altered")
+    write_atomically(tmp_path / "unfit", fewer.replace(b"sha256", b"before"))  # older files have no digest
     with pytest.raises(ValueError, match="do not fit its settings"):
         load_source(tmp_path / "unfit")
     with pytest.raises(ValueError, match="unknown weight source kind 'oracle'"):

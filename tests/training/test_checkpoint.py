@@ -14,7 +14,7 @@ from toy import SPEC, Toy
 
 from uhn.models.feedforward import mlp
 from uhn.sources import UniversalHypernetwork
-from uhn.training.checkpoint import MAGIC, ProgressError, load_progress, read_progress, save_progress
+from uhn.training.checkpoint import MAGIC, ProgressError, discard_progress, load_progress, read_progress, save_progress
 from uhn.training.distributions import OneModel
 from uhn.training.loop import Loop, Phase
 
@@ -23,13 +23,18 @@ STATE: dict[str, Any] = {
     "history": [["init", 1, 1, 0.1, 2.5, "", 0.0]],
     "seconds": 1.5,
 }
+HERE = {"kernel": "eager", "device": "cpu", "processor": "one", "capability": "AVX512", "torch": "2.13.0"}
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     file = tmp_path / "run" / "progress.ckpt"
-    save_progress(file, "a" * 64, STATE)
+    save_progress(file, "a" * 64, STATE, HERE)
     return file
+
+
+def names(path: Path) -> list[str]:
+    return sorted(file.name for file in path.parent.iterdir())
 
 
 def framed(body: bytes) -> bytes:
@@ -37,17 +42,17 @@ def framed(body: bytes) -> bytes:
 
 
 def test_round_trip(path: Path) -> None:
-    state = load_progress(path, "a" * 64)
+    state = load_progress(path, "a" * 64, HERE)
     assert state is not None and state["history"] == STATE["history"] and state["seconds"] == 1.5
     assert torch.equal(state["loop"]["source"]["flat"], torch.arange(50.0))
     assert path.exists(), "reading does not use it up"
-    save_progress(path, "a" * 64, STATE | {"seconds": 2.0})
+    save_progress(path, "a" * 64, STATE | {"seconds": 2.0}, HERE)
     assert read_progress(path)["state"]["seconds"] == 2.0
     assert [p.name for p in path.parent.iterdir()] == ["progress.ckpt"]
 
 
 def test_no_file(tmp_path: Path) -> None:
-    assert load_progress(tmp_path / "none", "a") is None
+    assert load_progress(tmp_path / "none", "a", HERE) is None
 
 
 def test_truncated_anywhere(path: Path) -> None:
@@ -75,16 +80,55 @@ def test_a_flipped_byte_anywhere(path: Path) -> None:
 
 def test_a_damaged_file_is_set_aside_with_a_message(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_bytes(path.read_bytes()[:-10])
-    assert load_progress(path, "a" * 64) is None
+    assert load_progress(path, "a" * 64, HERE) is None
     said = capsys.readouterr().out
     assert "truncated or altered" in said and "starting again" in said
     assert [p.name for p in path.parent.iterdir()] == ["progress.ckpt.damaged"]
 
 
 def test_another_runs_file_is_set_aside_with_a_message(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert load_progress(path, "b" * 64) is None
-    assert "belongs to other settings, data, code or kernels" in capsys.readouterr().out
-    assert [p.name for p in path.parent.iterdir()] == ["progress.ckpt.other-aaaaaaaa"]
+    assert load_progress(path, "b" * 64, HERE) is None
+    assert "belongs to other settings, data or code" in capsys.readouterr().out
+    assert len(names(path)) == 1 and not path.exists()
+
+
+def test_what_was_set_aside_is_where_its_run_goes_on(path: Path) -> None:
+    assert load_progress(path, "b" * 64, HERE) is None
+    save_progress(path, "b" * 64, STATE | {"seconds": 2.0}, HERE)
+    first, second = load_progress(path, "a" * 64, HERE), load_progress(path, "b" * 64, HERE)
+    assert first is not None and first["seconds"] == 1.5
+    assert second is not None and second["seconds"] == 2.0
+
+
+@pytest.mark.parametrize("what", list(HERE))
+def test_progress_of_another_machine_is_not_resumed(what: str, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    there = HERE | {what: "another"}
+    assert load_progress(path, "a" * 64, there) is None
+    said = capsys.readouterr().out
+    assert f"was made otherwise ({what} {HERE[what]} there, another here)" in said and said.count("\n") == 1
+    assert load_progress(path, "a" * 64, HERE) is not None, "it is there for whoever goes back"
+
+
+def test_a_file_of_before_machines_were_written_down_is_resumed(path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save({"identity": "a" * 64, "state": STATE}, buffer)
+    path.write_bytes(framed(buffer.getvalue()))
+    assert load_progress(path, "a" * 64, HERE) is not None
+    path.write_bytes(framed(buffer.getvalue()))
+    assert load_progress(path, "a" * 64, HERE | {"kernel": "fused"}) is None
+
+
+def test_a_finished_run_takes_its_own_progress_away_and_leaves_that_of_others(path: Path) -> None:
+    assert load_progress(path, "a" * 64, HERE | {"torch": "2.14.0"}) is None  # its own, of another machine
+    path.write_bytes(b"damaged")
+    assert load_progress(path, "c" * 64, HERE) is None
+    save_progress(path, "b" * 64, STATE, HERE)
+    discard_progress(path, "a" * 64)
+    assert len(names(path)) == 1
+    state = load_progress(path, "b" * 64, HERE)
+    assert state is not None
+    discard_progress(path, "b" * 64)
+    assert names(path) == []
 
 
 def test_an_unknown_format_is_never_read(path: Path) -> None:
@@ -113,7 +157,7 @@ def test_whatever_has_a_valid_checksum_is_still_no_progress(
     with pytest.raises(ProgressError):
         read_progress(path)
     assert not (tmp_path / "exploded").exists()
-    assert load_progress(path, "a" * 64) is None
+    assert load_progress(path, "a" * 64, HERE) is None
 
 
 def test_progress_from_before_ranges_travelled_with_it_keeps_loading(tmp_path: Path) -> None:
@@ -128,8 +172,8 @@ def test_progress_from_before_ranges_travelled_with_it_keeps_loading(tmp_path: P
         part.step += 1
     state = part.state_dict()
     before = {name: value for name, value in state["source"].items() if name != "_extra_state"}
-    save_progress(tmp_path / "p", "me", state | {"source": before})
-    found = load_progress(tmp_path / "p", "me")
+    save_progress(tmp_path / "p", "me", state | {"source": before}, HERE)
+    found = load_progress(tmp_path / "p", "me", HERE)
     assert found is not None and len(before) < len(state["source"])
     last.load_state_dict(found)
     list(last)

@@ -188,15 +188,15 @@ def test_interrupted_after_every_step_it_ends_in_the_same_bits(kind: str, precis
     reports, pieces = finish(whole), []
     for _ in range(sum(phase.steps for phase in PHASES)):
         part = loop_of(interrupt)
-        state = load_progress(tmp_path / "progress.ckpt", "me")
+        state = load_progress(tmp_path / "progress.ckpt", "me", {})
         if state is not None:
             part.load_state_dict(state)
         with pytest.raises(Interrupt):
             for report in part:
                 pieces.append(report)
-        save_progress(tmp_path / "progress.ckpt", "me", part.state_dict())
+        save_progress(tmp_path / "progress.ckpt", "me", part.state_dict(), {})
     last = loop_of()
-    state = load_progress(tmp_path / "progress.ckpt", "me")
+    state = load_progress(tmp_path / "progress.ckpt", "me", {})
     assert state is not None
     last.load_state_dict(state)
     assert finish(last) == [] and pieces == reports

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from uhn.experiments.config import ConfigError, load_config
 from uhn.experiments.jobs import run_all
+from uhn.experiments.output import lasting_output
 from uhn.experiments.plan import Plan, describe
 from uhn.experiments.settings import RunSettings
 from uhn.experiments.sweeps import FOLDER
 from uhn.files import write_atomically
+from uhn.records import RECORD, read_record
 
 Subparsers = argparse._SubParsersAction  # only its name is private
 
@@ -113,6 +115,7 @@ def names_of(plan: Plan, asked: list[str]) -> list[str]:
     return list(found)
 
 
+@lasting_output()
 def run_runs(args: argparse.Namespace) -> int:
     """Train what was asked for."""
     plan = plan_of(args)
@@ -192,13 +195,13 @@ def accept_runs(args: argparse.Namespace) -> int:
         raise ConfigError("--why: wanted a reason, got nothing")
     folders = {name: args.results / plan.profile / "runs" / name for name in names}
     for name, folder in folders.items():
-        if not (folder / "metrics.json").is_file():
-            raise ConfigError(f"{name}: wanted a finished run to accept, got no {folder / 'metrics.json'}")
+        if not (folder / RECORD).is_file():
+            raise ConfigError(f"{name}: wanted a finished run to accept, got no {folder / RECORD}")
 
     from uhn.experiments.identity import source_digest
 
     for name, folder in folders.items():
-        made_by = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["code"]["digest"]
+        made_by = read_record(folder / RECORD)["code"]["digest"]
         note = {"run": name, "made_by": made_by, "digest": source_digest(plan.run(name)), "why": args.why.strip()}
         write_atomically(folder / "accepted.json", json.dumps(note, indent=2) + "\n")
         print(f"{name}: accepted")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from uhn.experiments.budget import train_steps
 from uhn.experiments.settings import RunSettings
 from uhn.files import write_atomically
+from uhn.records import RECORD, read_record
 
 if TYPE_CHECKING:
     import torch
@@ -39,10 +40,10 @@ class Cost:
         found: dict[str, list[float]] = {}
         for run in settings:
             try:
-                metrics = json.loads((results / "runs" / run.name / "metrics.json").read_text(encoding="utf-8"))
+                metrics = read_record(results / "runs" / run.name / RECORD)
                 steps = metrics["budget"]["init_steps"] + metrics["budget"]["train_steps"]
                 found.setdefault(group(run), []).append(metrics["wall_time_s"] / steps)
-            except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
+            except (ValueError, KeyError, TypeError, ZeroDivisionError):
                 continue
         measured = {key: dict.fromkeys(("init", "train"), median(values)) for key, values in found.items()}
         return cls(read_costs(results) | measured)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import time
 from pathlib import Path
@@ -13,18 +12,20 @@ from typing import Any
 import torch
 
 from uhn.experiments.build import build_distribution, build_phases, build_source, build_tasks
-from uhn.experiments.identity import progress_identity, run_identity
-from uhn.experiments.jobs import RESULT_FILES, result_files
+from uhn.experiments.finished import clean_up, finished_metrics, put_back, take_over, write_results
+from uhn.experiments.identity import run_identity
+from uhn.experiments.jobs import KEPT, result_files
 from uhn.experiments.members import mean_score, members_of
 from uhn.experiments.record import record
 from uhn.experiments.settings import RunSettings
-from uhn.files import remove_leftovers, write_atomically
-from uhn.sources.files import save_source
+from uhn.files import write_atomically
+from uhn.sources.files import source_bytes
 from uhn.training.checkpoint import load_progress, save_progress
 from uhn.training.distributions import SpecDistribution
 from uhn.training.evaluate import evaluate
 from uhn.training.interrupts import Stopped, stop_on_signals
 from uhn.training.loop import Diverged, Loop, Phase, Report
+from uhn.training.machine import machine
 from uhn.training.precision import pick_device, reproducible
 from uhn.training.progress import Display
 
@@ -43,7 +44,7 @@ def execute(
     Args:
         settings: the resolved settings.
         results: folder of the profile; files go to ``results/runs/<name>``.
-        work: folder of progress files; this run's is ``work/<name>/progress.ckpt``.
+        work: folder of progress files; this run's is ``work/<name>/progress.ckpt``, a copy of its results beside it.
         data_root: folder of the data.
         deadline: the time of ``time.monotonic()`` at which to save and leave with :class:`Stopped`.
 
@@ -56,15 +57,17 @@ def execute(
         device = pick_device(settings.compute.device)
         tasks = build_tasks(settings, data_root, device)
         identity = run_identity(settings, [task.provenance.fingerprint for task in tasks])
-        if (finished := finished_metrics(settings, folder, identity)) is not None:
-            print(f"{settings.name}: finished before", flush=True)
-            clean_up(folder, progress)
+        words = "finished before"
+        if (finished := finished_metrics(settings, folder, identity)) is None:
+            check_writable(folder)
+            finished, words = put_back(settings, progress.with_name(KEPT), folder, identity), "put back from work/"
+        if finished is None and settings.score == "validation":
+            finished = take_over(settings, results / "runs", identity)
+            words = f"taken over from {finished['taken_from']}" if finished else ""
+        if finished is not None:
+            print(f"{settings.name}: {words}", flush=True)
+            clean_up(folder, progress, identity)
             return finished
-        check_writable(folder)
-        if settings.score == "validation" and (taken := take_over(settings, results / "runs", identity)) is not None:
-            print(f"{settings.name}: taken over from {taken['taken_from']}", flush=True)
-            clean_up(folder, progress)
-            return taken
         session = Session(settings, build_distribution(settings, tasks), build_phases(settings, tasks), device)
         with stop_on_signals(deadline) as stop:
             return session.run(folder, progress, identity, stop)
@@ -81,6 +84,7 @@ class Session:
         self.members = members_of(settings, distribution)
         self.source = build_source(settings, distribution).to(device)
         self.path = self.source.path(settings.precision)
+        self.made_on = machine(device) | {"kernel": self.path}
         self.loop = Loop(
             self.source,
             distribution,
@@ -96,8 +100,7 @@ class Session:
 
     def run(self, folder: Path, progress: Path, identity: str, stop: object) -> dict[str, Any]:
         """Train, evaluate once at the end, write the results and remove the progress file."""
-        self.progress, self.stop = progress, stop
-        self.identity = progress_identity(identity, self.path)
+        self.progress, self.identity, self.stop = progress, identity, stop
         self._resume()
         total = sum(phase.steps for phase in self.loop.phases)
         display = Display(self.settings.name, total, self._steps_done())
@@ -127,11 +130,11 @@ class Session:
             device=self.device,
             path=self.path,
         )
+        files = {"history.csv": history_csv(self.history).encode()}
         if "model.safetensors" in result_files(self.settings.name):
-            save_source(self.source, folder / "model.safetensors")
-        write_atomically(folder / "history.csv", history_csv(self.history))
-        write_atomically(folder / "metrics.json", json.dumps(metrics, indent=2, sort_keys=True) + "\n")
-        clean_up(folder, progress)
+            files = {"model.safetensors": source_bytes(self.source)} | files
+        metrics = write_results(folder, metrics, files)
+        clean_up(folder, progress, identity)
         score = mean_score(self.members, scores)
         each = ", ".join(f"{m.name} {value:.4g}" for m, value in zip(self.members, scores, strict=False))
         words = status if status == "diverged" else each if score is None else f"{metrics['metric']} {score:.4g}"
@@ -139,7 +142,7 @@ class Session:
         return metrics
 
     def _resume(self) -> None:
-        state = load_progress(self.progress, self.identity)
+        state = load_progress(self.progress, self.identity, self.made_on)
         if state is None:
             return
         self.loop.load_state_dict(state["loop"])
@@ -174,7 +177,7 @@ class Session:
         now = time.monotonic()
         if self.stop or now - self.saved >= self.settings.checkpoint_seconds:
             state = {"loop": self.loop.state_dict(), "history": self.history, "resumed": self.resumed}
-            save_progress(self.progress, self.identity, state | {"seconds": self._elapsed()})
+            save_progress(self.progress, self.identity, state | {"seconds": self._elapsed()}, self.made_on)
             self.saved = now
         if self.stop:
             raise Stopped
@@ -184,49 +187,6 @@ class Session:
 
     def _elapsed(self) -> float:
         return self.seconds + time.monotonic() - self.started
-
-
-def finished_metrics(settings: RunSettings, folder: Path, identity: str) -> dict[str, Any] | None:
-    """Metrics of a finished run of this identity with all its files, else None."""
-    metrics = read_metrics(folder)
-    whole = all((folder / name).is_file() for name in result_files(settings.name))
-    return metrics if whole and metrics.get("identity") == identity else None
-
-
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """A run's metrics, empty if there are none that can be read."""
-    try:
-        metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return metrics
-
-
-def take_over(settings: RunSettings, runs: Path, identity: str) -> dict[str, Any] | None:
-    """Give a trial the result of a finished trial of the same sweep that has its identity; None if there is none.
-
-    The metrics keep everything that was measured, and say which run they were taken from.
-    """
-    sweep = runs.joinpath(*settings.name.split("/")[:3])
-    for path in sorted(sweep.rglob("metrics.json")):
-        donor = finished_metrics(settings, path.parent, identity)
-        if donor is None:
-            continue
-        taken = donor["taken_from"] or donor["name"]
-        own = settings.model_dump(mode="json")
-        metrics = donor | {"name": settings.name, "settings": own, "taken_from": taken}
-        folder = runs / settings.name
-        write_atomically(folder / "history.csv", (path.parent / "history.csv").read_bytes())
-        write_atomically(folder / "metrics.json", json.dumps(metrics, indent=2, sort_keys=True) + "\n")
-        return metrics
-    return None
-
-
-def clean_up(folder: Path, progress: Path) -> None:
-    """Remove the progress of a finished run, and what killed processes left half written."""
-    progress.unlink(missing_ok=True)
-    for path in (progress, *(folder / name for name in (".writable", *RESULT_FILES))):
-        remove_leftovers(path)
 
 
 def check_writable(folder: Path) -> None:

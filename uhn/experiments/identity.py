@@ -22,7 +22,7 @@ NOT_IDENTITY = {"name", "experiment", "hyperparameters", "paper", "checkpoint_se
 """Settings that cannot change a result: names, captions, and how often progress is saved or looked at."""
 
 WITHIN = {"compute": {"kernel"}}
-"""Likewise: it changes last bits, and a finished run says which one it took (see :func:`progress_identity`)."""
+"""Likewise: it changes last bits; a finished run says which one it took, and an unfinished one goes on by the same."""
 
 CORE = (
     "vocabulary",
@@ -58,11 +58,6 @@ def settings_hash(settings: RunSettings) -> str:
 def run_identity(settings: RunSettings, fingerprints: Iterable[str]) -> str:
     """SHA-256 of the settings, the data's fingerprints and the code digest."""
     return _hash([settings_hash(settings), sorted(fingerprints), source_digest(settings)])
-
-
-def progress_identity(identity: str, path: str) -> str:
-    """What a progress file carries: a run goes on by the path that it began by, or its bits would differ."""
-    return identity if path == "eager" else f"{identity} {path}"
 
 
 def source_digest(settings: RunSettings) -> str:

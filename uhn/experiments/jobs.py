@@ -1,24 +1,28 @@
 """Jobs: several runs one after another in one process, with results per run as if each had its own.
 
-Finished files are kept a second time (as links) under ``work/`` until the whole job has ended. A workflow engine that
-removes the declared outputs of a failed or interrupted job then costs the unfinished run only.
+A finished run's files are kept a second time under ``work/``, until a later start has found the results in place: a
+workflow engine removes the declared outputs of a job that failed, or that it could not follow to its end. The second
+ones are copies, not links: an engine may also write an older result into the file that it finds.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from uhn.experiments.settings import RunSettings
 from uhn.experiments.sweeps import FOLDER
+from uhn.files import write_together
+from uhn.locks import locked, try_lock
+from uhn.records import RECORD
 
-RESULT_FILES = ("model.safetensors", "history.csv", "metrics.json")
+RESULT_FILES = ("model.safetensors", "history.csv", RECORD)
 """What a finished run leaves, the metrics last: whoever sees them sees the others."""
+
+KEPT = "finished"
+"""Folder below a run's folder of ``work/`` that holds the second copy."""
 
 
 def result_files(name: str) -> tuple[str, ...]:
@@ -26,79 +30,74 @@ def result_files(name: str) -> tuple[str, ...]:
     return RESULT_FILES[1:] if name.startswith(f"{FOLDER}/") else RESULT_FILES
 
 
+JOBS = ".jobs"
+"""Lock below ``work/`` that every living job holds together with the others."""
+
+
 class Busy(Exception):
     """Another process has the run."""
 
 
-WAIT_SECONDS = 10.0
-"""Time between two lines that say that another process has the run."""
-
-
 @contextmanager
 def alone(work: Path, name: str, *, wait: bool = True) -> Iterator[None]:
-    """Hold the run's lock, so that two processes never train it at once; the system frees it if a process is killed.
+    """Hold the lock of the run ``name``, so that two processes never train it at once.
+
+    The system frees it when the process ends, however that comes. Folders that are empty in the end are removed.
 
     Raises:
         Busy: without ``wait``, if another process has it.
     """
-    lock = FileLock(work / "lock")
-    while not _hold(lock, work, WAIT_SECONDS if wait else 0):
-        if not wait:
-            raise Busy(name)
-        print(f"{name}: waiting for another process that has it", flush=True)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _hold(lock: FileLock, work: Path, timeout: float) -> bool:
-    """Try to get the lock for a while. Whoever had it before may have removed the file or the folder meanwhile."""
-    work.mkdir(parents=True, exist_ok=True)
-    try:
-        lock.acquire(timeout=timeout)
-    except Timeout:
-        return False
-    except FileNotFoundError:  # the folder went between the two lines above
-        return False
-    if (work / "lock").exists():
-        return True
-    lock.release()  # a lock on a file that nobody else can find
-    return False
+    folder = work / name
+    with ExitStack() as stack:
+        handle, told = None, False
+        while handle is None:
+            with suppress(FileNotFoundError):  # whoever had it has removed the folder meanwhile
+                folder.mkdir(parents=True, exist_ok=True)
+                handle = stack.enter_context(locked(folder / "lock", wait=told))
+            if handle is None and not told:
+                if not wait:
+                    raise Busy(name)
+                print(f"{name}: waiting for another process that has it", flush=True)
+                told = True
+        try:
+            yield
+        finally:
+            (folder / "lock").unlink(missing_ok=True)
+            with suppress(OSError):
+                while folder != work:
+                    folder.rmdir()
+                    folder = folder.parent
 
 
 def keep(results: Path, work: Path) -> None:
-    """Link the files of a finished run into ``work/finished``."""
-    kept = work / "finished"
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(parents=True)
-    for name in RESULT_FILES:
-        if (results / name).is_file():
-            _link(results / name, kept / name)
+    """Copy the files of a finished run into ``work/finished``; a disk without room for that costs nothing else."""
+    found = [name for name in RESULT_FILES if (results / name).is_file()]
+    try:
+        write_together({work / KEPT / name: (results / name).read_bytes() for name in found})
+    except OSError as error:
+        print(f"no second copy of {results}: {error}", flush=True)
 
 
-def bring_back(results: Path, work: Path) -> bool:
-    """Put kept files of a finished run back where they are missing; return whether there were any."""
-    kept = work / "finished"
-    if (results / "metrics.json").exists() or not (kept / "metrics.json").exists():
-        return False
-    results.mkdir(parents=True, exist_ok=True)
-    for name in RESULT_FILES:
-        if (kept / name).is_file():
-            (results / name).unlink(missing_ok=True)
-            _link(kept / name, results / name)
-    return True
+def forget(work: Path) -> None:
+    """Remove the second copy of a run."""
+    shutil.rmtree(work / KEPT, ignore_errors=True)
 
 
-def forget(work: Path, name: str) -> None:
-    """Remove what was kept of a run, and the folders that are empty then."""
-    folder = work / name
-    shutil.rmtree(folder / "finished", ignore_errors=True)
-    (folder / "lock").unlink(missing_ok=True)
-    with suppress(OSError):
-        while folder != work:
-            folder.rmdir()
-            folder = folder.parent
+def settle(results: Path, work: Path) -> None:
+    """Remove the second copies of results that are in place: for an engine that has come to its end without an error.
+
+    Nothing is removed while a job is alive, whoever started it: its engine may still remove what it leaves.
+
+    Args:
+        results: folder with a folder per run name.
+        work: folder of second copies, likewise.
+    """
+    with _alive(work) as handle:
+        for kept in sorted(path.parent for path in work.rglob(f"{KEPT}/{RECORD}")) if try_lock(handle) else ():
+            name = kept.parent.relative_to(work).as_posix()
+            if all(_content(results / name / file.name) == file.read_bytes() for file in kept.iterdir()):
+                with alone(work, name):
+                    forget(work / name)
 
 
 def run_all(
@@ -115,24 +114,41 @@ def run_all(
         runs: settings of the runs.
         execute: trains or resumes one run and writes its files.
         results: folder with a folder per run name.
-        work: folder for progress files, likewise.
+        work: folder for progress files and second copies, likewise.
         wait: whether to wait for a run that another process has.
 
     Raises:
         Busy: without ``wait``, at the first such run.
     """
-    done = list(runs)
-    for run in done:
-        with alone(work / run.name, run.name, wait=wait):
-            bring_back(results / run.name, work / run.name)
-            execute(run)
-            keep(results / run.name, work / run.name)
-    for run in done:
-        forget(work, run.name)
+    runs = list(runs)
+    before = {run.name: _content(results / run.name / RECORD) for run in runs}
+    with _alive(work):
+        for run in runs:
+            with alone(work, run.name, wait=wait):
+                execute(run)
+                if _content(results / run.name / RECORD) == before[run.name]:  # this start has found them in place
+                    forget(work / run.name)
+                else:
+                    keep(results / run.name, work / run.name)
 
 
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without hard links
-        shutil.copy2(source, target)
+@contextmanager
+def _alive(work: Path) -> Iterator[int]:
+    """Hold :data:`JOBS`; the last one removes it, and the folder if it is empty."""
+    with ExitStack() as stack:
+        handle = None
+        while handle is None:
+            with suppress(FileNotFoundError):  # the last one has removed the folder meanwhile
+                work.mkdir(parents=True, exist_ok=True)
+                handle = stack.enter_context(locked(work / JOBS, shared=True))
+        try:
+            yield handle
+        finally:
+            if try_lock(handle):
+                (work / JOBS).unlink(missing_ok=True)
+                with suppress(OSError):
+                    work.rmdir()
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None

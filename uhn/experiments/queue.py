@@ -13,7 +13,7 @@ from pathlib import Path
 
 from uhn.experiments.config import ConfigError
 from uhn.experiments.costs import Cost, read_costs
-from uhn.experiments.execute import read_metrics
+from uhn.experiments.finished import read_metrics
 from uhn.experiments.identity import settings_hash
 from uhn.experiments.jobs import Busy
 from uhn.experiments.plan import Plan

@@ -7,8 +7,6 @@ import os
 import platform
 import time
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,8 +16,7 @@ from uhn.experiments.identity import settings_hash, source_digest
 from uhn.experiments.members import Member, mean_score
 from uhn.experiments.settings import RunSettings
 from uhn.sources.base import WeightSource
-
-SCHEMA = 1
+from uhn.training.machine import machine, processor
 
 
 def record(
@@ -37,7 +34,7 @@ def record(
     device: torch.device,
     path: str,
 ) -> dict[str, Any]:
-    """Return the content of ``metrics.json``; ``value`` is the test score, null in a sweep or when diverged."""
+    """Return what ``metrics.json`` says, digests apart; ``value`` is the test score, null in a sweep or if diverged."""
     task, spec = members[0].task, members[0].spec
     mean = mean_score(members, scores)
     finite = train_loss is not None and train_loss == train_loss and abs(train_loss) != float("inf")
@@ -53,7 +50,6 @@ def record(
         for m, score in zip(members, scores, strict=False)
     }
     found = {
-        "schema": SCHEMA,
         "name": settings.name,
         "experiment": settings.experiment,
         "method": settings.method,
@@ -93,22 +89,13 @@ def hardware(device: torch.device) -> dict[str, Any]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "machine": platform.machine(),
-        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+        "capability": machine(device)["capability"],
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": device.type,
         "memory_gib": round(memory, 1),
     }
-
-
-@cache
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def _version(name: str) -> str | None:

@@ -9,7 +9,6 @@ stage leaves open is filled in from the outcome of the stage before when the tri
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from uhn.experiments.params import SweepEntry
+from uhn.records import read_record
 
 Kind = Literal["rate", "init", "train", "seeds"]
 
@@ -54,11 +54,11 @@ class Outcome:
     def read(cls, path: Path) -> Outcome | None:
         """Return the outcome in a stage's file, None if there is none. Raises ``ValueError`` for a broken one."""
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            if not path.exists():
+                return None
+            data = read_record(path)
             top = tuple((entry["name"], Values(**entry["values"])) for entry in data["top"])
             return cls(Values(**data["values"]), top)
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path}: wanted the outcome of a stage, got a broken file ({error})") from None
 

@@ -16,6 +16,7 @@ from uhn.experiments.config import ConfigError
 from uhn.experiments.dvcfile import dvc_yaml
 from uhn.experiments.plan import Plan
 from uhn.files import write_atomically
+from uhn.records import RECORD, read_record
 
 
 def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
@@ -65,9 +66,9 @@ def summary(plan: Plan, results: Path) -> dict[str, Any]:
     finished: dict[tuple[str, str], list[dict[str, Any]]] = {}
     diverged: dict[tuple[str, str], int] = {}
     for run in plan.runs.values():
-        path = results / "runs" / run.name / "metrics.json"
+        path = results / "runs" / run.name / RECORD
         if path.is_file():
-            metrics = json.loads(path.read_text(encoding="utf-8"))
+            metrics = read_record(path)
             key = (run.experiment, run.method)
             finished.setdefault(key, [])
             diverged.setdefault(key, 0)

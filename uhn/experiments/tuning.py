@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from uhn.basemodels import FUNCTIONS
 from uhn.experiments.commands import Subparsers, add_places, add_profile, plan_of, train
 from uhn.experiments.config import ConfigError
+from uhn.experiments.output import lasting_output
 from uhn.experiments.plan import Plan
 from uhn.experiments.selection import NothingPasses, Rule, Trial, select, select_rate, why
 from uhn.experiments.sweeps import Outcome, Stage, Sweep, Values
-from uhn.files import write_atomically
+from uhn.files import write_together
+from uhn.records import RECORD, read_record, sealed, to_text
 
 
 def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
@@ -30,6 +30,7 @@ def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     sweep.set_defaults(handler=run_sweeps)
 
 
+@lasting_output()
 def run_sweeps(args: argparse.Namespace) -> int:
     """Run what was asked for; 1 if a sweep ended without a choice."""
     plan = plan_of(args)
@@ -87,8 +88,8 @@ def choose(plan: Plan, sweep: Sweep, stage: Stage) -> Outcome:
         }
         for trial, chosen in pool
     ]
-    write_atomically(sweep.file(plan.results, stage, "md"), text)
-    write_atomically(sweep.file(plan.results, stage), json.dumps(record, indent=1, sort_keys=True) + "\n")
+    files = {sweep.file(plan.results, stage, "md"): text, sweep.file(plan.results, stage): to_text(sealed(record))}
+    write_together(files)
     print(f"{title}: {top[0][0]} of {len(pool)}", flush=True)
     return outcome
 
@@ -117,7 +118,7 @@ def pool_of(plan: Plan, sweep: Sweep, stage: Stage, tasks: tuple[str, ...]) -> l
             if each is stage:
                 last.add(values)
             for seed in each.seeds:
-                path = plan.results / "runs" / sweep.run_name(each, trial, seed) / "metrics.json"
+                path = plan.results / "runs" / sweep.run_name(each, trial, seed) / RECORD
                 found.setdefault(values, {}).setdefault(seed, validation(path, tasks))
     taking_part = last if stage.kind == "seeds" else set(found)
     return [
@@ -134,8 +135,8 @@ def validation(path: Path, tasks: tuple[str, ...]) -> list[float | None]:
         ConfigError: if there is no such result, or it is one of a final run.
     """
     try:
-        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        metrics = read_record(path)
+    except ValueError as error:
         raise ConfigError(f"{path}: wanted the metrics of a trial, got none ({error})") from None
     if metrics["status"] != "finished":
         return [None] * len(tasks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections.abc import Mapping
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SCHEMA = 1
+from uhn.records import RECORD, SCHEMA, check_file, read_record
+
+SCHEMAS = (1, SCHEMA)
 STATUSES = ("finished", "diverged")
 METRICS = ("accuracy", "rmse")
 HISTORY = ("phase", "step", "epoch", "lr", "loss", "metric", "seconds")
@@ -96,12 +99,7 @@ def load_run(path: Path) -> Run:
     Raises:
         ValueError: saying which file, what was wanted and what was got.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not whole JSON ({error}); delete it and run again") from error
+    data = read_record(path)
     check_metrics(data, path)
     return Run(data, path.parent)
 
@@ -116,8 +114,8 @@ def check_metrics(data: Any, where: Path | str) -> None:
         if not isinstance(data[key], kinds) or isinstance(data[key], bool):
             names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
             raise ValueError(f"{where}: {key} must be {names}, got {data[key]!r}")
-    if data["schema"] != SCHEMA:
-        raise ValueError(f"{where}: schema must be {SCHEMA}, got {data['schema']}")
+    if data["schema"] not in SCHEMAS:
+        raise ValueError(f"{where}: schema must be {' or '.join(map(str, SCHEMAS))}, got {data['schema']}")
     for key, choices in (("status", STATUSES), ("metric", METRICS)):
         if data[key] not in choices:
             raise ValueError(f"{where}: {key} must be one of {', '.join(choices)}, got {data[key]!r}")
@@ -141,7 +139,7 @@ def load_runs(results: Path, profile: str) -> dict[str, Run]:
     """
     root = results / profile / "runs"
     runs: dict[str, Run] = {}
-    for path in sorted(root.rglob("metrics.json")) if root.is_dir() else []:
+    for path in sorted(root.rglob(RECORD)) if root.is_dir() else []:
         run = load_run(path)
         place = path.parent.relative_to(root).as_posix()
         if run.name != place:
@@ -151,12 +149,17 @@ def load_runs(results: Path, profile: str) -> dict[str, Run]:
 
 
 def load_history(run: Run) -> list[dict[str, str]]:
-    """The rows of a run's ``history.csv`` (empty if it has none). Raises ``ValueError`` if columns are missing."""
+    """The rows of a run's ``history.csv``, empty if it has none.
+
+    Raises:
+        ValueError: if it is not the one that the metrics name, or columns are missing.
+    """
     path = run.folder / "history.csv"
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if missing := [name for name in HISTORY if name not in (reader.fieldnames or [])]:
-            raise ValueError(f"{path}: missing columns {', '.join(missing)}")
-        return list(reader)
+    content = path.read_bytes()
+    check_file(run.metrics, path, content)
+    reader = csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""))
+    if missing := [name for name in HISTORY if name not in (reader.fieldnames or [])]:
+        raise ValueError(f"{path}: missing columns {', '.join(missing)}")
+    return list(reader)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 
 from uhn.descriptors.ranges import Ranges
 from uhn.files import write_atomically
 from uhn.models.spec import ModelSpec
+from uhn.records import RECORD, check_file
 from uhn.sources.base import WeightSource
 
 FORMAT = "uhn-source-1"
@@ -19,10 +22,16 @@ FORMAT = "uhn-source-1"
 
 def save_source(source: WeightSource, path: str | Path) -> None:
     """Write ``source`` to ``path`` (temp file, fsync, rename)."""
+    write_atomically(Path(path), source_bytes(source))
+
+
+def source_bytes(source: WeightSource) -> bytes:
+    """Return the content of ``source``'s file: its tensors, the settings that rebuild it, and a digest of both."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in source.state_dict().items()}
     # one entry: safetensors writes several in a random order, and the same source shall give the same bytes
-    metadata = {"uhn": json.dumps({"format": FORMAT, "source": source.describe()}, sort_keys=True)}
-    write_atomically(Path(path), safetensors.torch.save(tensors, metadata))
+    about = json.loads(json.dumps({"format": FORMAT, "source": source.describe()}))
+    about["sha256"] = _digest(about["source"], tensors)
+    return safetensors.torch.save(tensors, {"uhn": json.dumps(about, sort_keys=True)})
 
 
 def load_source(path: str | Path) -> WeightSource:
@@ -30,25 +39,49 @@ def load_source(path: str | Path) -> WeightSource:
 
     Raises:
         FileNotFoundError: if there is none.
-        ValueError: if the file is truncated, of another format, or its tensors do not fit its settings.
+        ValueError: if the file is truncated, altered or of another format, its tensors do not fit its settings, or a
+            run's metrics beside it name another file.
     """
-    if not Path(path).is_file():
+    path = Path(path)
+    if not path.is_file():
         raise FileNotFoundError(f"no weight source at {path}")
+    _check_beside(path)
     try:
         with safetensors.safe_open(str(path), "pt") as file:
             metadata = json.loads((file.metadata() or {}).get("uhn", "{}"))
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is not a readable safetensors file: {error}") from None
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path}: wanted format {FORMAT!r}, got {metadata.get('format')!r}")
+    if "sha256" in metadata and metadata["sha256"] != _digest(metadata["source"], tensors):  # older files have none
+        raise ValueError(f"{path} was altered: its tensors and settings do not have its digest")
     source = build_source(metadata["source"])
     try:
         source.load_state_dict({name: value.clone() for name, value in tensors.items()}, assign=True)  # in its dtype
     except RuntimeError as error:
         raise ValueError(f"{path}: its tensors do not fit its settings: {error}") from None
     return source
+
+
+def _check_beside(path: Path) -> None:
+    """Raise ``ValueError`` if a run's metrics beside the file name the digest of another one."""
+    try:
+        record = json.loads(path.with_name(RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):  # none, or of something else: the file's own digest decides
+        return
+    if isinstance(record, dict):
+        check_file(record, path, path.read_bytes())
+
+
+def _digest(description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 of the settings, and of every tensor with its name, type and shape."""
+    found = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def build_source(description: dict[str, Any]) -> WeightSource:
