@@ -12,6 +12,7 @@ min_version("9.19")
 sys.path.insert(0, workflow.basedir)
 
 from uhn.experiments.config import ConfigError, load_config, workflow_options
+from uhn.experiments.jobs import settle
 from uhn.experiments.plan import Plan
 
 try:
@@ -52,6 +53,11 @@ include: "workflow/rules/sweeps.smk"
 rule all:
     input:
         rules.tables.input,
+
+
+# Nothing that was made is needed twice once all of it has been found in place.
+onsuccess:
+    settle(Path(RESULTS) / "runs", Path("work") / PROFILE)
 
 
 localrules:

@@ -102,9 +102,11 @@ def test_every_value_in_a_rules_command_is_quoted(repository: Path) -> None:
             if not re.search(r"python -m uhn|\{log", line):
                 continue
             for value in re.findall(r"\{+([^{}]+)\}+", line):
-                assert value in ("OPTIONS", "PROFILE") or value.endswith(":q") or line.strip().startswith('f"{LOGS}'), (
-                    line
-                )
+                assert (
+                    value in ("OPTIONS", "PROFILE", "LOGGED", "PIPESTATUS[0]")
+                    or value.endswith(":q")
+                    or line.strip().startswith('f"{LOGS}')
+                ), line
     text = (repository / "Snakefile").read_text(encoding="utf-8")
     assert 'OPTIONS = shlex.join(["--profile", PROFILE, "--params", GIVEN.params])' in text
     assert shlex.split(shlex.join(["my dir/{p}'s.yaml"])) == ["my dir/{p}'s.yaml"]

@@ -88,14 +88,24 @@ def settings_reference() -> str:
 
 
 def rule_graph() -> str:
-    """Return the graph of rules of the quick profile in mermaid's language."""
+    """Return the graph of rules of the quick profile in mermaid's language, without what follows from its arrows."""
     command = [sys.executable, "-m", "snakemake", "tables", "--quiet", "all", "--rulegraph", "mermaid-js"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ValueError(f"snakemake could not draw the workflow: {done.stderr.strip()}")
     names = dict(re.findall(r"(id\d+)\[(\w+)\]", done.stdout))
     edges = {(names[one], names[other]) for one, other in re.findall(r"(id\d+) --> (id\d+)", done.stdout)}
-    return "\n".join(["flowchart LR", *(f"    {one} --> {other}" for one, other in sorted(edges))])
+    return "\n".join(["flowchart LR", *(f"    {one} --> {other}" for one, other in sorted(_essential(edges)))])
+
+
+def _essential(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The arrows of a graph without circles that no longer way along others stands for."""
+
+    def ends(start: str) -> set[str]:
+        after = {other for one, other in edges if one == start}
+        return after.union(*map(ends, after))
+
+    return {(one, other) for one, other in edges if not any(other in ends(w) for o, w in edges if o == one)}
 
 
 def _docstring(model: type[Settings]) -> tuple[str, dict[str, str]]:

@@ -5,6 +5,10 @@ from uhn.experiments.jobs import result_files
 from uhn.experiments.sweeps import STAGE_FILES
 
 
+# Ends a command: its words go to the terminal and to the log, and its exit code stands, whatever becomes of the log.
+LOGGED = '2>&1 | tee -i {log:q} || exit "${{PIPESTATUS[0]}}"'
+
+
 def run_files(name):
     return [f"{RESULTS}/runs/{name}/{file}" for file in result_files(name)]
 

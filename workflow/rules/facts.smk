@@ -23,7 +23,7 @@ if SETS:
         log:
             f"{LOGS}/model_sets.log",
         shell:
-            f"python -m uhn modelset write {{params.names:q}} --profile {PROFILE} 2>&1 | tee -i {{log:q}}"
+            f"python -m uhn modelset write {{params.names:q}} --profile {PROFILE} {LOGGED}"
 
 
 rule facts:
@@ -39,4 +39,4 @@ rule facts:
     log:
         f"{LOGS}/facts.log",
     shell:
-        f"python -m uhn facts {{params.topics:q}} {OPTIONS} 2>&1 | tee -i {{log:q}}"
+        f"python -m uhn facts {{params.topics:q}} {OPTIONS} {LOGGED}"

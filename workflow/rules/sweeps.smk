@@ -60,7 +60,7 @@ if PLAN.config.profile.grouping == "run":
             lambda w: [receipt(d) for d in PLAN.datasets([trial_name(w)])],
             lambda w: sets_of([trial_name(w)]),
         output:
-            run_files(f"{FOLDER}/{{experiment}}/{{method}}/{{stage}}/{{trial}}/seed-{{seed}}"),
+            update(run_files(f"{FOLDER}/{{experiment}}/{{method}}/{{stage}}/{{trial}}/seed-{{seed}}")),
         params:
             identities=lambda w: identities([trial_name(w)]),
             name=trial_name,
@@ -70,7 +70,7 @@ if PLAN.config.profile.grouping == "run":
         log:
             f"{LOGS}/{FOLDER}/{{experiment}}/{{method}}/{{stage}}/{{trial}}/seed-{{seed}}.log",
         shell:
-            f"python -m uhn run {{params.name:q}} {OPTIONS} 2>&1 | tee -i {{log:q}}"
+            f"python -m uhn run {{params.name:q}} {OPTIONS} {LOGGED}"
 
     rule select:
         input:
@@ -84,8 +84,7 @@ if PLAN.config.profile.grouping == "run":
         log:
             f"{LOGS}/{FOLDER}/{{experiment}}/{{method}}/{{stage}}.log",
         shell:
-            f"python -m uhn sweep {{wildcards.experiment:q}}/{{wildcards.method:q}} --stage {{wildcards.stage:q}} --select {OPTIONS} 2>&1 "
-            "| tee -i {log:q}"
+            f"python -m uhn sweep {{wildcards.experiment:q}}/{{wildcards.method:q}} --stage {{wildcards.stage:q}} --select {OPTIONS} {LOGGED}"
 
 else:
 
@@ -114,4 +113,4 @@ else:
             benchmark:
                 f"{LOGS}/{job}.benchmark.tsv"
             shell:
-                f"python -m uhn sweep --job {{params.job:q}} {OPTIONS} 2>&1 | tee -i {{log:q}}"
+                f"python -m uhn sweep --job {{params.job:q}} {OPTIONS} {LOGGED}"

@@ -6,16 +6,20 @@ from uhn.experiments.plan import plan_hash
 from uhn.reporting.wanted import read_files, rendered_files
 
 RENDERED = [path.as_posix() for path in rendered_files(PLAN, Path("results"))]
+READ = [path.as_posix() for path in read_files(PLAN, Path("results"))]
 
 
+# The runs' files are asked for too: nobody would miss one that is gone as long as the tables are there.
 rule tables:
     input:
         RENDERED,
+        READ,
+        [file for name in (*PLAN.runs, *PLAN.trials) for file in run_files(name)],
 
 
 rule render:
     input:
-        [path.as_posix() for path in read_files(PLAN, Path("results"))],
+        READ,
     output:
         RENDERED,
     params:
@@ -24,4 +28,4 @@ rule render:
     log:
         f"{LOGS}/render.log",
     shell:
-        f"python -m uhn render all {OPTIONS} 2>&1 | tee -i {{log:q}}"
+        f"python -m uhn render all {OPTIONS} {LOGGED}"

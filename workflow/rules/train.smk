@@ -1,5 +1,6 @@
 # A job carries the runs that the plan puts together. The outputs are marked `update`, so that a job that has to add
-# one run finds the finished ones and leaves them alone; a run's progress file under work/ is no output of any rule.
+# one run, or that a killed snakemake left to itself, finds the finished ones and leaves them alone; a run's progress
+# file under work/ is no output of any rule.
 
 import re
 
@@ -28,7 +29,7 @@ if PLAN.config.profile.grouping == "run":
             lambda w: sets_of([f"{w.experiment}/{w.method}/seed-{w.seed}"]),
             lambda w: selections_of([f"{w.experiment}/{w.method}/seed-{w.seed}"]),
         output:
-            run_files("{experiment}/{method}/seed-{seed}"),
+            update(run_files("{experiment}/{method}/seed-{seed}")),
         params:
             identities=lambda w: identities([f"{w.experiment}/{w.method}/seed-{w.seed}"]),
         threads: lambda w: PLAN.runs[f"{w.experiment}/{w.method}/seed-{w.seed}"].compute.threads
@@ -39,8 +40,7 @@ if PLAN.config.profile.grouping == "run":
         benchmark:
             f"{LOGS}/{{experiment}}/{{method}}/seed-{{seed}}.benchmark.tsv"
         shell:
-            f"python -m uhn run {{wildcards.experiment:q}}/{{wildcards.method:q}}/seed-{{wildcards.seed:q}} {OPTIONS} 2>&1 "
-            "| tee -i {log:q}"
+            f"python -m uhn run {{wildcards.experiment:q}}/{{wildcards.method:q}}/seed-{{wildcards.seed:q}} {OPTIONS} {LOGGED}"
 
 else:
 
@@ -66,4 +66,4 @@ else:
             benchmark:
                 f"{LOGS}/{job}.benchmark.tsv"
             shell:
-                f"python -m uhn run --job {{params.job:q}} {OPTIONS} 2>&1 | tee -i {{log:q}}"
+                f"python -m uhn run --job {{params.job:q}} {OPTIONS} {LOGGED}"
