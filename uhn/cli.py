@@ -24,6 +24,7 @@ ROOMS = (
     "uhn.experiments.tuning",
     "uhn.experiments.tracking",
     "uhn.experiments.reference",
+    "uhn.experiments.doctor",
     "uhn.data.commands",
     "uhn.modelset_commands",
     "uhn.reporting.commands",
