@@ -250,6 +250,11 @@ def test_products_are_those_of_torch_whatever_the_layout() -> None:
             torch.testing.assert_close(total.double(), wanted + 1, rtol=1e-5, atol=1e-4)
 
 
+def test_long_sums_are_left_to_torch_which_loses_less() -> None:
+    a, b = torch.randn(20, 4096), torch.randn(4096, 30)
+    assert torch.equal(products.product(a, b, plain=False), torch.mm(a, b))
+
+
 def test_which_library_multiplies_follows_from_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     products.onednn.cache_clear()
     monkeypatch.setattr(products, "_is_amd", lambda: False)
