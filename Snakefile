@@ -58,6 +58,7 @@ rule all:
 # Nothing that was made is needed twice once all of it has been found in place.
 onsuccess:
     settle(Path(RESULTS) / "runs", Path("work") / PROFILE)
+    say_what_stands_in()
 
 
 localrules:

@@ -56,7 +56,8 @@ def install(folder, index=""):
         print(f"installing into {folder} ...", flush=True)
         command = ["install", "-q", "--no-compile", "--no-input", "--disable-pip-version-check"]
         command += ["--extra-index-url", index] if index else []
-        done, output = run(folder / "bin/python", "-m", "pip", *command, "-c", "constraints.txt", "-e", ".[test]")
+        command += ["-c", "constraints.txt", "-e", ".[test,digits]"]
+        done, output = run(folder / "bin/python", "-m", "pip", *command)
         if not done:
             raise Refused(f"{output}\ninstall: pip could not install what pyproject.toml asks for, see above")
         stamp.touch()

@@ -16,7 +16,6 @@ from uhn.cli import main
 from uhn.data import citation
 from uhn.data.citation import Citation
 from uhn.data.entries import Entry
-from uhn.tasks import load
 from uhn.training.loop import Loop
 
 Put = Callable[[str, dict[str, bytes]], Path]
@@ -43,7 +42,6 @@ def put(tmp_path: Path, register: Callable[[Entry], Entry], monkeypatch: pytest.
         return tmp_path / "data"
 
     monkeypatch.setitem(citation.CITATIONS, "cora", Citation("Cora", *CORA, 1.0))
-    monkeypatch.setattr(load, "ensure", lambda *_: None)
     monkeypatch.setattr(Loop, "_advance", lambda *_: pytest.fail("a step was trained"))
     return place
 

@@ -34,14 +34,30 @@ def test_fetch_verify_list(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_cannot_be_had(known: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mirror that is set must have the files: nothing stands in for what it lacks."""
     monkeypatch.setenv("UHN_DATA_MIRROR", str(known / "elsewhere"))
+    for options in ([], ["--allow-missing", "--receipts", "receipts"]):
+        assert main(["data", "fetch", *options]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("dataset 'mnist': mnist/") and said.count("'mnist'") == 1
+        assert f"Cure: set UHN_DATA_MIRROR (it is {known / 'elsewhere'}; nothing stands in" in said
+    assert not Path("receipts").exists()
+    monkeypatch.setenv("UHN_DATA_MIRROR", "http://[::1/x")
+    assert main(["data", "fetch", "--allow-missing"]) == 2
+    assert "must be a folder or an http(s) address, got 'http://[::1/x'" in capsys.readouterr().err
+    monkeypatch.delenv("UHN_DATA_MIRROR")
     assert main(["data", "fetch"]) == 1
+    assert "Cure: set UHN_DATA_MIRROR to a folder or an address" in capsys.readouterr().err
+    assert main(["data", "fetch", "--allow-missing", "--receipts", "receipts"]) == 0
     said = capsys.readouterr().err
-    assert (
-        str(known / "elsewhere") in said and said.startswith("dataset 'mnist': mnist/") and said.count("'mnist'") == 1
-    )
-    assert main(["data", "fetch", "--allow-missing"]) == 0
-    assert "could not be had" in capsys.readouterr().err
+    assert said.count("\n") == 1 and "mnist" in said and "Reason: no mirror" in said and "Cure: set" in said
+    assert [path.name for path in Path("receipts").iterdir()] == ["mnist.json"]
+
+
+def test_only_what_no_place_has_may_be_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("data").write_text("in the way")
+    assert main(["data", "fetch", "--allow-missing"]) == 1
+    assert "cannot write below data" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["fetch", "verify"])

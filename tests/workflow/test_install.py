@@ -74,7 +74,7 @@ def test_make_installs_once_and_again_after_a_change(project: Path) -> None:
     assert (first.returncode, first.stdout, first.stderr) == (0, "installing into .venv ...\n", "")
     (installed,) = (call for call in calls() if "-m pip install" in call)
     assert "--extra-index-url https://example.invalid/cpu" in installed
-    assert installed.endswith("-c constraints.txt -e .[test]")
+    assert installed.endswith("-c constraints.txt -e .[test,digits]")
     before = calls()
     assert make().returncode == 0
     assert calls() == before

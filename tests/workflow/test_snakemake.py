@@ -86,7 +86,7 @@ def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) ->
     assert names - trials == {f"{name}/{method}/seed-21962" for name, own in methods.items() for method in own}
     mnist = json.loads((runs / "mnist-mlp/uhn/seed-21962/metrics.json").read_text())
     assert mnist["data"][0]["kind"] in ("subset", "stand-in")
-    assert not list((workflow.folder / "work").rglob("*.*"))
+    assert not list((workflow.folder / "work/smoke").rglob("*.*"))
     first_tables, first_runs = _bytes(tables), _bytes(runs)
 
     # Comments change nothing.

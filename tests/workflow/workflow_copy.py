@@ -18,17 +18,17 @@ class Workflow:
 
     folder: Path
 
-    def snakemake(self, *arguments: str, check: bool = True, profile: str = "smoke") -> str:
-        """Run snakemake and return what it said; ``check``: it must succeed."""
+    def snakemake(self, *arguments: str, check: bool = True, profile: str = "smoke", **variables: str) -> str:
+        """Run snakemake and return what it said; ``check``: it must succeed; ``variables``: of the environment."""
         command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "1", "--config", f"profile={profile}"]
-        return self.call(command, check=check)
+        return self.call(command, check=check, **variables)
 
-    def call(self, command: list[str], check: bool = True) -> str:
+    def call(self, command: list[str], check: bool = True, **variables: str) -> str:
         """Run a command in the folder."""
         # The port of the proxy is closed: a download fails at once, and the shipped subset takes its place.
         closed = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
         clean = {key: value for key, value in os.environ.items() if key not in ("UHN_DATA_MIRROR", "SNAKEMAKE_PROFILE")}
-        environment = clean | closed | {"PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"}
+        environment = clean | closed | {"PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"} | variables
         done = subprocess.run(
             command, cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )

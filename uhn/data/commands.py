@@ -8,6 +8,7 @@ from pathlib import Path
 
 from uhn.data.fetch import entries, fetch, present, verify
 from uhn.data.pins import DataError
+from uhn.data.receipts import obtain
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -25,8 +26,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
             command.add_argument("names", nargs="*", metavar="NAME", help="datasets (default: all)")
         if name == "fetch":
             command.add_argument(
-                "--allow-missing", action="store_true", help="exit 0 even if a dataset cannot be had (it is reported)"
+                "--allow-missing",
+                action="store_true",
+                help="where no mirror is set, exit 0 even if a dataset cannot be had, and say what takes its place",
             )
+            command.add_argument("--receipts", type=Path, metavar="FOLDER", help="write what came of it, a file each")
         command.set_defaults(handler=handler)
     return parser
 
@@ -48,13 +52,19 @@ def run_fetch(args: argparse.Namespace) -> int:
     failed = False
     for name in names:
         try:
-            fetch(name, args.root)
-            print(f"{name}: ok")
-        except (DataError, ValueError) as error:
+            receipt = obtain(name, args.root, stand_in=args.allow_missing, get=fetch)
+        except DataError as error:
             failed = True
             said = str(error)
             print(said if said.startswith(f"dataset {name!r}") else f"{name}: {said}", file=sys.stderr)
-    return int(failed and not args.allow_missing)
+            continue
+        if receipt.line:
+            print(receipt.line, file=sys.stderr)
+        else:
+            print(f"{name}: ok")
+        if args.receipts is not None:
+            receipt.write(args.receipts)
+    return int(failed)
 
 
 def run_verify(args: argparse.Namespace) -> int:

@@ -15,6 +15,10 @@ from uhn.data.pins import File
 
 MB: Final = 1 << 20
 
+_IMAGES: Final = "generated textures of 10 kinds under noise, not photographs or digits"
+_GRAPH: Final = "a generated block model with class-dependent bags of words, not a citation graph"
+_TEXTS: Final = "generated sentences of made-up words, not articles or reviews"
+
 
 @dataclass(frozen=True)
 class Source:
@@ -40,7 +44,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Entry:
-    """One dataset: what it is, its files, its places (mirror paths first), its licence and citation."""
+    """One dataset: what it is, its files, its places (mirror paths first), its licence and citation.
+
+    Args:
+        part: if it is a part of a dataset, what a reader must know of that.
+        fallback: a dataset that is a part of this one, tried where this one cannot be had.
+        stand_in: the generated data that take its place where nothing can be had, in words.
+    """
 
     name: str
     title: str
@@ -48,6 +58,9 @@ class Entry:
     sources: tuple[Source, ...]
     licence: str
     citation: str
+    part: str = ""
+    fallback: str = ""
+    stand_in: str = ""
 
 
 def _mnist() -> Entry:
@@ -73,6 +86,7 @@ def _mnist() -> Entry:
         ),
         licence="CC BY-SA 3.0 (as usually given)",
         citation="Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten digits",
+        stand_in=_IMAGES,
     )
 
 
@@ -102,6 +116,7 @@ def _cifar10() -> Entry:
         ),
         licence="none stated; the authors ask for a citation of the report",
         citation="A. Krizhevsky, Learning multiple layers of features from tiny images, 2009",
+        stand_in=_IMAGES,
     )
 
 
@@ -157,6 +172,7 @@ def _planetoid(name: str, title: str) -> Entry:
         ),
         licence="MIT (the published split); graphs from LINQS",
         citation="Z. Yang, W. Cohen, R. Salakhutdinov, Revisiting semi-supervised learning with graph embeddings, 2016",
+        stand_in=_GRAPH,
     )
 
 
@@ -202,6 +218,8 @@ def _ag_news() -> tuple[Entry, Entry]:
         (*_ag_source(_AG_TRAIN, True), *_ag_source(_AG_TEST, True)),
         _AG_LICENCE,
         _AG_CITATION,
+        fallback="ag_news_30k",
+        stand_in=_TEXTS,
     )
     part = Entry(
         "ag_news_30k",
@@ -210,6 +228,8 @@ def _ag_news() -> tuple[Entry, Entry]:
         (*_ag_source(_AG_SUBSET, False), *_ag_source(_AG_TEST, True)),
         _AG_LICENCE,
         _AG_CITATION,
+        part="30,027 of the 120,000 official training articles",
+        stand_in=_TEXTS,
     )
     return whole, part
 
@@ -230,6 +250,7 @@ def _imdb() -> Entry:
         ),
         licence="none stated; the authors ask for the citation",
         citation="A. Maas et al., Learning word vectors for sentiment analysis, 2011",
+        stand_in=_TEXTS,
     )
 
 

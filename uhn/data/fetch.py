@@ -17,12 +17,9 @@ from uhn.data.download import download, half_of
 from uhn.data.entries import ENTRIES, Entry, Source
 from uhn.data.locks import locked
 from uhn.data.packed import opened
-from uhn.data.pins import DataError, File, PinError, Status, UnavailableError, status
+from uhn.data.pins import MIRROR_VARIABLE, DataError, File, PinError, Status, UnavailableError, status
 from uhn.data.unpack import unpack
 from uhn.files import remove_leftovers, write_atomically
-
-MIRROR_VARIABLE = "UHN_DATA_MIRROR"
-"""Environment variable naming a mirror: a folder or an http(s) address."""
 
 FORGET_S = 6 * 3600.0
 """For how long :func:`ensure` believes that a dataset cannot be had before it tries again."""
@@ -112,6 +109,8 @@ def _obtain_all(entry: Entry, wanting: list[File], root: Path, mirror: str | Non
             told = {"mirror": mirror, "when": time.time(), "what": error.what, "tried": error.tried}
             with suppress(OSError):
                 write_atomically(_note(entry.name, root), json.dumps(told))
+            with suppress(OSError):
+                _downloads(entry, root).rmdir()  # if nothing is half done
             raise
 
 
@@ -134,7 +133,7 @@ def ensure(name: str, root: Path, *, mirror: str | None = None) -> None:
     try:
         told = json.loads(_note(name, root).read_text())
         if told["mirror"] == mirror and 0 <= time.time() - told["when"] < FORGET_S:
-            raise UnavailableError(name, told["what"], list(told["tried"]))
+            raise UnavailableError(name, told["what"], told["tried"], mirror)
     except (OSError, ValueError, KeyError, TypeError):
         pass
     fetch(name, root, mirror=mirror)
@@ -175,7 +174,7 @@ def _obtain(entry: Entry, file: File, root: Path, mirror: str | None) -> None:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                     raise DataError(f"no room for {root / file.path}: {os.strerror(error.errno)}") from error
                 raise DataError(f"cannot write below {root}: {error.strerror or error}") from error
-    raise UnavailableError(entry.name, file.path, tried)
+    raise UnavailableError(entry.name, file.path, tried, mirror)
 
 
 def _take(entry: Entry, source: Source, place: str | Path, root: Path) -> None:

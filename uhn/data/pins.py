@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 Status = Literal["ok", "missing", "changed"]
+
+MIRROR_VARIABLE = "UHN_DATA_MIRROR"
+"""Environment variable naming a mirror: a folder or an http(s) address."""
 
 CHUNK = 1 << 20
 """Bytes handled at a time."""
@@ -31,13 +35,23 @@ class PinError(DataError):
 class UnavailableError(DataError):
     """A dataset is not on this machine and no place has it; ``tried`` holds one line per place."""
 
-    def __init__(self, name: str, what: str, tried: list[str]) -> None:
-        self.dataset, self.what, self.tried = name, what, tuple(tried)
+    def __init__(self, name: str, what: str, tried: Sequence[str], mirror: str | None = None) -> None:
+        self.dataset, self.what, self.tried, self.mirror = name, what, tuple(tried), mirror
         places = "".join(f"\n  - {line}" for line in tried) or "\n  - (no place is known)"
-        super().__init__(f"dataset {name!r}: {what} could not be had. Places tried:{places}")
+        said = f"dataset {name!r}: {what} could not be had. Places tried:{places}\nCure: {cure([name], mirror)}"
+        super().__init__(said)
 
-    def __reduce__(self) -> tuple[type, tuple[str, str, list[str]]]:
-        return type(self), (self.dataset, self.what, list(self.tried))
+    def __reduce__(self) -> tuple[type, tuple[str, str, tuple[str, ...], str | None]]:
+        return type(self), (self.dataset, self.what, self.tried, self.mirror)
+
+
+def cure(names: Sequence[str], mirror: str | None = None) -> str:
+    """What a user can do where datasets cannot be had; ``mirror`` is the one that did not have them."""
+    now = f" (it is {mirror}; nothing stands in for what it lacks)" if mirror else ""
+    return (
+        f"set {MIRROR_VARIABLE}{now} to a folder or an address that has the files, or run "
+        f"`uhn data fetch {' '.join(names)}` where there is a network."
+    )
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,6 @@ from uhn.data.graphs import Graph
 from uhn.data.images import Images
 from uhn.randomness import stream_seed
 
-IMAGE_DETAIL: Final = "generated textures of 10 kinds under noise, not photographs or digits"
-GRAPH_DETAIL: Final = "a generated block model with class-dependent bags of words, not a citation graph"
-TEXT_DETAIL: Final = "generated sentences of made-up words, not articles or reviews"
-
 IMAGE_ROWS: Final = {"mnist": (60_000, 10_000), "cifar10": (50_000, 10_000)}
 TEXT_ROWS: Final = (12_000, 3_000)
 

@@ -27,8 +27,6 @@ from uhn.files import remove_leftovers, write_atomically
 CACHE_VERSION: Final = 1
 """Raise it when the tokenizer, the vocabulary or the order of rows changes; older caches are then made anew."""
 
-AG_NEWS_30K: Final = "30,027 of the 120,000 official training articles"
-
 log = logging.getLogger("uhn.data")
 
 Rows = Sequence[tuple[int, str]]

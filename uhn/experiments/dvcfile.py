@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from uhn.data.receipts import receipt_file
 from uhn.experiments.plan import Plan
 from uhn.experiments.sweeps import FOLDER
 
@@ -42,7 +43,7 @@ def pipeline(plan: Plan) -> dict[str, Any]:
 
     # Two pipelines may not have the same output: the data belong to the quick profile's, which needs all of them.
     for folder in dict.fromkeys(FOLDERS[name] for name in plan.datasets() if profile == "quick"):
-        receipts = [f"data/receipts/{name}.txt" for name in plan.datasets() if FOLDERS[name] == folder]
+        receipts = [receipt_file(name).as_posix() for name in plan.datasets() if FOLDERS[name] == folder]
         stages[f"data-{folder}"] = {
             "cmd": f"{snakemake(' '.join(receipts))} && mkdir -p data/{folder}",
             "outs": [_persist(f"data/{folder}"), *map(_persist, receipts)],
@@ -58,7 +59,7 @@ def pipeline(plan: Plan) -> dict[str, Any]:
         choices |= {sweep.key: f"{results}/{FOLDER}/{sweep.key}" for sweep in searched}
         stages[part] = {
             "cmd": snakemake(part.replace("-", "_")),
-            "deps": [*(f"data/receipts/{name}.txt" for name in plan.datasets(trials)), *own, *CODE],
+            "deps": [*(receipt_file(name).as_posix() for name in plan.datasets(trials)), *own, *CODE],
             "params": ["seeds", "defaults", "experiments", "sweeps", f"profiles.{profile}"],
             "outs": [
                 _persist(path)
@@ -72,7 +73,7 @@ def pipeline(plan: Plan) -> dict[str, Any]:
         stages[f"runs-{part}"] = {
             "cmd": snakemake(f"runs_{part.replace('-', '_')}"),
             "deps": [
-                *(f"data/receipts/{name}.txt" for name in plan.datasets(names)),
+                *(receipt_file(name).as_posix() for name in plan.datasets(names)),
                 *own,
                 *(choices[key] for key in plan.selections_of(names)),
                 *CODE,
@@ -80,7 +81,7 @@ def pipeline(plan: Plan) -> dict[str, Any]:
             "params": ["seeds", "defaults", "experiments", f"profiles.{profile}"],
             "outs": [_persist(f"{results}/runs/{name}") for name in experiments],
         }
-    graphs = [f"data/receipts/{name}.txt" for name in plan.datasets() if FOLDERS[name] == "planetoid"]
+    graphs = [receipt_file(name).as_posix() for name in plan.datasets() if FOLDERS[name] == "planetoid"]
     stages["facts"] = {
         "cmd": snakemake("facts"),
         "deps": [*graphs, *sets, *CODE],

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from uhn.data.receipts import Kind
 from uhn.models.forward import Inputs
 from uhn.vocabulary import DatasetType, TaskType
 
 Split = Literal["train", "val", "test"]
-Kind = Literal["real", "subset", "stand-in"]
 
 IGNORED: Final = -100
 """Class of a row that counts neither in the loss nor in the errors (graph nodes outside a split)."""

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from uhn.data import formulas
-from uhn.data.builtin import DETAIL, load_builtin_mnist
+from uhn.data.builtin import load_builtin_mnist
 from uhn.data.citation import CITATIONS, load_citation
-from uhn.data.fetch import ensure
 from uhn.data.graphs import Graph
 from uhn.data.images import CIFAR10_PREPROCESSING, MNIST_PREPROCESSING, Images, load_cifar10, load_mnist
-from uhn.data.pins import UnavailableError
-from uhn.data.standin import GRAPH_DETAIL, IMAGE_DETAIL, IMAGE_ROWS, TEXT_DETAIL, generate_graph, generate_images
-from uhn.data.text import AG_NEWS_30K, TEXTS, load_text, load_text_stand_in
+from uhn.data.receipts import DIGITS, GENERATED, Kind, Receipt, obtain
+from uhn.data.standin import IMAGE_ROWS, generate_graph, generate_images
+from uhn.data.text import TEXTS, load_text, load_text_stand_in
 from uhn.data.tokens import Tokens
-from uhn.tasks.base import Card, Kind, Limits, Provenance, Split, Task
+from uhn.tasks.base import Card, Limits, Provenance, Split, Task
 from uhn.tasks.full import FullBatchTask, PointRows
 from uhn.tasks.graph import graph_batches, graph_fingerprint, graph_rows
 from uhn.tasks.rows import ImageRows, Rows, RowTask, TextRows
@@ -26,6 +27,8 @@ from uhn.tasks.splits import arrange, enough_rows, fingerprint
 from uhn.vocabulary import DatasetType, TaskType
 
 IMAGE_EVAL_BATCH: Final = 1000
+
+log = logging.getLogger("uhn.data")
 
 
 @dataclass(frozen=True)
@@ -74,15 +77,18 @@ def load_task(
     return DATASETS[dataset](request)
 
 
-def _obtained(request: Request, name: str | None = None) -> bool:
-    """Bring the dataset here; False if no place has it and something else may stand in."""
-    try:
-        ensure(name or request.name, request.root)
-    except UnavailableError:
-        if not request.stand_in:
-            raise
-        return False
-    return True
+@cache
+def _say(line: str) -> None:
+    """Say once in a process that data are not what they are called."""
+    log.warning("%s", line)
+
+
+def _obtained(name: str, root: Path, stand_in: bool) -> Receipt:
+    """Bring the dataset here, or what may take its place."""
+    found = obtain(name, root, stand_in=stand_in)
+    if found.line:
+        _say(found.line)
+    return found
 
 
 def _provenance(request: Request, splits: Mapping[Split, Rows], kind: Kind, detail: str, cuts: list[str]) -> Provenance:
@@ -96,10 +102,11 @@ def _provenance(request: Request, splits: Mapping[Split, Rows], kind: Kind, deta
 
 def _image_arrays(request: Request, code: DatasetType) -> tuple[tuple[Images, Images], Kind, str]:
     mnist = code == DatasetType.MNIST
-    if _obtained(request):
-        return (load_mnist if mnist else load_cifar10)(request.root), "real", ""
-    if mnist and (digits := load_builtin_mnist()) is not None:
-        return digits, "subset", DETAIL
+    found = _obtained(request.name, request.root, request.stand_in)
+    if found.used == DIGITS:
+        return load_builtin_mnist(), found.kind, found.detail
+    if found.used == request.name:
+        return (load_mnist if mnist else load_cifar10)(request.root), found.kind, found.detail
     train, test = IMAGE_ROWS[request.name]
     most = request.limits
     if most.test_rows is not None:
@@ -107,7 +114,7 @@ def _image_arrays(request: Request, code: DatasetType) -> tuple[tuple[Images, Im
         if most.train_rows is not None:
             train = min(train, enough_rows(most, code, validate=request.validate))
     channels, size = (1, 28) if mnist else (3, 32)
-    return generate_images(request.name, channels, size, train, test), "stand-in", IMAGE_DETAIL
+    return generate_images(request.name, channels, size, train, test), found.kind, found.detail
 
 
 def _images(request: Request) -> Task:
@@ -121,12 +128,10 @@ def _images(request: Request) -> Task:
 
 
 def _text_tokens(request: Request) -> tuple[tuple[Tokens, Tokens], Kind, str]:
-    if _obtained(request):
-        subset = request.name == "ag_news_30k"
-        return load_text(request.name, request.root), "subset" if subset else "real", AG_NEWS_30K if subset else ""
-    if request.name == "ag_news" and _obtained(request, "ag_news_30k"):
-        return load_text("ag_news_30k", request.root), "subset", AG_NEWS_30K
-    return load_text_stand_in(request.name, request.root), "stand-in", TEXT_DETAIL
+    found = _obtained(request.name, request.root, request.stand_in)
+    if found.used == GENERATED:
+        return load_text_stand_in(request.name, request.root), found.kind, found.detail
+    return load_text(found.used, request.root), found.kind, found.detail
 
 
 def _text(request: Request) -> Task:
@@ -142,10 +147,11 @@ def _text(request: Request) -> Task:
 def load_graph(name: str, root: Path, *, stand_in: bool = False) -> tuple[Graph, Kind, str]:
     """Return citation graph ``name``, its kind and what a reader must know of it; see :func:`load_task`."""
     known = CITATIONS[name]
-    if _obtained(Request(name, Path(root), 0, False, stand_in, Limits(), 1)):
-        return load_citation(name, root), "real", ""
+    found = _obtained(name, root, stand_in)
+    if found.used == name:
+        return load_citation(name, root), found.kind, found.detail
     sizes = (known.nodes, known.edges, known.features, known.classes, known.words)
-    return generate_graph(name, *sizes), "stand-in", GRAPH_DETAIL
+    return generate_graph(name, *sizes), found.kind, found.detail
 
 
 def _graph(request: Request) -> Task:

@@ -1,8 +1,28 @@
-# A receipt per dataset says which files are there and that they have their pins. The special functions need none.
+# A receipt per dataset says that its files are there and have their pins, or what takes their place and why. The special
+# functions need none.
+
+from uhn.data.receipts import RECEIPTS, notice, outdated, read_receipt, receipt_file
 
 
 def receipt(dataset):
-    return f"data/receipts/{dataset}.txt"
+    return receipt_file(dataset).as_posix()
+
+
+def say_what_stands_in():
+    if said := notice(found for name in PLAN.datasets() if (found := read_receipt(name))):
+        print(f"uhn: {said}", file=sys.stderr, flush=True)
+
+
+# Nothing would look again at a dataset that could not be had: its receipt is there, and no rule made it differently.
+if workflow.is_main_process:
+    for name in PLAN.datasets():
+        if outdated(name, Path("data")):
+            receipt_file(name).unlink(missing_ok=True)
+    say_what_stands_in()
+
+
+onerror:
+    say_what_stands_in()
 
 
 rule data:
@@ -12,12 +32,11 @@ rule data:
 
 rule fetch:
     output:
-        "data/receipts/{dataset}.txt",
+        receipt("{dataset}"),
     params:
-        mirror=os.environ.get("UHN_DATA_MIRROR", ""),
+        folder=RECEIPTS.as_posix(),
         missing=lambda w: ["--allow-missing"] if PLAN.may_be_missing(w.dataset) else [],
     log:
         "logs/data/{dataset}.log",
     shell:
-        "python -m uhn data fetch {wildcards.dataset:q} {params.missing:q} > {log:q} 2>&1 && "
-        "(python -m uhn data verify {wildcards.dataset:q} || true) > {output:q} 2>> {log:q}"
+        "python -m uhn data fetch {wildcards.dataset:q} {params.missing:q} --receipts {params.folder:q} " + LOGGED
