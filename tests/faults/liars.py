@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import socket
 import struct
 import threading
@@ -14,18 +15,19 @@ WRONG = b"something else here\n" * 500
 OK = b"HTTP/1.1 200 OK\r\n"
 END = b"Connection: close\r\n\r\n"
 
-Lie = Callable[["Liars", socket.socket], None]
+Lie = Callable[["Liars", socket.socket, bytes], None]
+"""What is done with a connection, after its request has been read."""
 
 
 def says(answer: bytes) -> Lie:
     """Answer with these bytes and close."""
-    return lambda _, connection: connection.sendall(answer)
+    return lambda _, connection, request: connection.sendall(answer)
 
 
 def sends_to(address: str) -> Lie:
     """Redirect; ``PORT`` becomes the server's own."""
 
-    def lie(server: Liars, connection: socket.socket) -> None:
+    def lie(server: Liars, connection: socket.socket, request: bytes) -> None:
         where = address.replace("PORT", str(server.port)).encode()
         connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: " + where + b"\r\nContent-Length: 0\r\n" + END)
 
@@ -35,7 +37,7 @@ def sends_to(address: str) -> Lie:
 def drips(head: bytes, drop: bytes) -> Lie:
     """Send a head, then a drop now and again until the client goes away or the server stops."""
 
-    def lie(server: Liars, connection: socket.socket) -> None:
+    def lie(server: Liars, connection: socket.socket, request: bytes) -> None:
         connection.sendall(head)
         while not server.stopped.wait(0.02):
             connection.sendall(drop)
@@ -46,7 +48,7 @@ def drips(head: bytes, drop: bytes) -> Lie:
 def floods(head: bytes) -> Lie:
     """Send a head and then bytes without end."""
 
-    def lie(server: Liars, connection: socket.socket) -> None:
+    def lie(server: Liars, connection: socket.socket, request: bytes) -> None:
         connection.sendall(head)
         while not server.stopped.is_set():
             connection.sendall(bytes(65536))
@@ -54,7 +56,7 @@ def floods(head: bytes) -> Lie:
     return lie
 
 
-def resets(_: Liars, connection: socket.socket) -> None:
+def resets(_: Liars, connection: socket.socket, request: bytes) -> None:
     """Send half an answer, then reset the connection."""
     connection.sendall(OK + b"Content-Length: %d\r\n" % len(CONTENT) + END + CONTENT[:3000])
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -63,6 +65,23 @@ def resets(_: Liars, connection: socket.socket) -> None:
 def sized(size: object, content: bytes = WRONG) -> bytes:
     """An answer with a length of its own making."""
     return OK + f"Content-Length: {size}\r\n".encode() + END + content
+
+
+def pieces(content: bytes, count: int) -> Lie:
+    """No lie: the content from where the client asks, in pieces with a pause after each."""
+
+    def answer(server: Liars, connection: socket.socket, request: bytes) -> None:
+        asked = re.search(rb"Range: bytes=([0-9]+)-", request)
+        start = min(int(asked[1]), len(content)) if asked else 0
+        span = b"Content-Range: bytes %d-%d/%d\r\n" % (start, len(content) - 1, len(content)) if asked else b""
+        head = b"HTTP/1.1 206 Partial\r\n" + span if asked else OK
+        connection.sendall(head + b"Content-Length: %d\r\n" % (len(content) - start) + END)
+        step = -(-len(content) // count)
+        for at in range(start, len(content), step):
+            connection.sendall(content[at : at + step])
+            server.stopped.wait(0.003)
+
+    return answer
 
 
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n" + END
@@ -145,9 +164,9 @@ class Liars:
                 name = head.partition(b" /")[2].partition(b" ")[0].decode("latin1")
                 self.asked[name] += 1
                 if head[:1] == b"\x16":
-                    self.handshake(self, connection)
+                    self.handshake(self, connection, head)
                 if (lie := self.lies.get(name)) is not None:
-                    lie(self, connection)
+                    lie(self, connection, head)
             except OSError:
                 pass  # the client has gone
 
