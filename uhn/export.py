@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from uhn.files import write_atomically
 from uhn.layers.gcn import GCN
 from uhn.layers.graphs import gcn_norm
-from uhn.models.forward import Inputs, run_parts, unflatten
+from uhn.models.forward import Inputs, flat_weights, run_parts, unflatten
 from uhn.models.spec import ModelSpec
 
 FORMAT = "uhn-model"
@@ -34,7 +34,7 @@ class SpecModule(nn.Module):
     def __init__(self, spec: ModelSpec, flat: Float[Tensor, " P"]) -> None:
         super().__init__()
         self.spec = spec
-        parts = unflatten(spec, flat.detach())
+        parts = unflatten(spec, flat_weights(spec, flat, "to_module").detach())
         self.layers = nn.ModuleList(
             nn.ParameterDict(OrderedDict((name, nn.Parameter(value.clone())) for name, value in part.items()))
             for part in parts
@@ -77,9 +77,10 @@ def state_dict(spec: ModelSpec, flat: Float[Tensor, " P"]) -> OrderedDict[str, T
     """Cut flat weights into ``{"layers.0.weight": tensor, ...}``: a copy, in the order of ``spec.layout``.
 
     Raises:
+        TypeError: if ``spec`` is no spec, or ``flat`` no floating-point tensor.
         ValueError: if ``flat`` is not a vector of ``spec.num_params`` values.
     """
-    parts = unflatten(spec, flat.detach())
+    parts = unflatten(spec, flat_weights(spec, flat, "state_dict").detach())
     return OrderedDict((slot.name, parts[slot.layer][slot.param.name].clone()) for slot in spec.layout)
 
 
@@ -103,6 +104,7 @@ def to_module(spec: ModelSpec, flat: Float[Tensor, " P"]) -> SpecModule:
     """Return a trainable ``nn.Module`` with a copy of ``flat``; its output equals ``run(spec, flat, ...)``.
 
     Raises:
+        TypeError: if ``spec`` is no spec, or ``flat`` no floating-point tensor.
         ValueError: if ``flat`` is not a vector of ``spec.num_params`` values.
     """
     return SpecModule(spec, flat).eval()
@@ -123,8 +125,10 @@ def save(path: Path | str, spec: ModelSpec, flat: Float[Tensor, " P"]) -> None:
     """Write one model as safetensors: named tensors, the spec as JSON in the metadata. The file appears whole or not.
 
     Raises:
+        TypeError: if ``spec`` is no spec, or ``flat`` no floating-point tensor.
         ValueError: if ``flat`` is not a vector of ``spec.num_params`` values.
     """
+    flat_weights(spec, flat, "save")
     # One metadata key: safetensors writes several in random order, and equal models shall be equal files.
     about = {"format": FORMAT, "version": VERSION, "spec": spec.to_json(), "spec_hash": spec.hash}
     metadata = {"uhn": json.dumps(about, sort_keys=True)}

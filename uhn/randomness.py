@@ -10,9 +10,12 @@ import hashlib
 
 import torch
 
+from uhn.arguments import integer
+
 
 def stream_seed(seed: int, name: str, *counters: int) -> int:
     """Return the 63-bit seed of stream ``name`` at ``counters`` for run ``seed``."""
+    integer("a stream", "seed", seed)
     text = ":".join([str(seed), name, *map(str, counters)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 

@@ -22,14 +22,14 @@ from uhn.descriptors.windows import windowed
 from uhn.layers import KAN, Conv, Embedding, Layer, Linear
 from uhn.models import ModelSpec, zoo
 from uhn.randomness import stream
-from uhn.vocabulary import ModelType
+from uhn.vocabulary import OPEN
 
 WANTED = 1e-4
 """Error allowed, as a share of the root mean square."""
 
 
 def spec_of(*layers: Layer) -> ModelSpec:
-    return ModelSpec("mlp", ModelType.CNN, layers)
+    return ModelSpec("layers", OPEN, layers, wiring="module")
 
 
 def encoding_of(name: str, m: int) -> Encoding:

@@ -10,7 +10,7 @@ from layer_cases import ORACLES, Case, normal, weights_of
 from uhn.descriptors.blocks import index_table
 from uhn.layers import Layer
 from uhn.models import ModelSpec, unflatten
-from uhn.vocabulary import INDEX_NAMES, ModelType
+from uhn.vocabulary import INDEX_NAMES, OPEN
 
 F64 = {"rtol": 1e-10, "atol": 1e-12}
 
@@ -46,7 +46,7 @@ def check_declaration(layer: Layer, wanted: dict[str, tuple[int, dict[str, int],
 
 def check_layout(layer: Layer) -> None:
     """A model of two such layers: layout = declaration, and every weight has an index row of its own."""
-    spec = ModelSpec("test", ModelType.CNN, (layer, layer))
+    spec = ModelSpec("test", OPEN, (layer, layer), wiring="module")
     declared = [(number, param) for number in range(2) for param in layer.params()]
     assert [(slot.layer, slot.param) for slot in spec.layout] == declared
     offset = 0

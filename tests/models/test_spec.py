@@ -12,7 +12,7 @@ from uhn.descriptors.blocks import index_table
 from uhn.layers import Linear
 from uhn.models import Inputs, ModelSpec, run, unflatten, zoo, zoo_names
 from uhn.models.feedforward import mlp
-from uhn.vocabulary import INDEX_NAMES, DatasetType, ModelType, TaskType
+from uhn.vocabulary import INDEX_NAMES, OPEN, DatasetType, TaskType
 
 SMALL = mlp((6, 5, 5, 3))
 
@@ -136,5 +136,5 @@ def test_layers_read_no_more_than_their_context() -> None:
 
 def test_repr_names_family_layers_and_weights() -> None:
     assert repr(zoo("mlp-mnist")) == "ModelSpec(mlp, 3 layers, 118,282 weights)"
-    spec = ModelSpec("tiny", ModelType.CNN, (Linear(2, 1),))
+    spec = ModelSpec("tiny", OPEN, (Linear(2, 1),))
     assert "3 weights" in repr(spec)

@@ -114,7 +114,7 @@ def test_generated_uhn_mirrors_the_root() -> None:
     assert generated_uhn(leaf=TaskType.TEXT).dataset_type == DatasetType.RECURSIVE_TEXT
     with pytest.raises(ValueError, match="leaf task"):
         generated_uhn(leaf=TaskType.RECURSIVE)
-    with pytest.raises(ValueError, match="index layer"):
+    with pytest.raises(ValueError, match="index_layers"):
         generated_uhn(index_layers=0)
 
 
@@ -134,13 +134,13 @@ def test_generated_uhn_needs_tokens_and_broadcasts_its_structure_feature() -> No
     ("build", "words"),
     [
         (lambda: mlp((784,)), "at least an input and an output"),
-        (lambda: mlp((784, 0, 10)), "out_size"),
-        (lambda: cnn((1, 2), (16, 16, 32)), "one width a stage"),
-        (lambda: cnn((1, 0), (16, 16)), "empty stage"),
+        (lambda: mlp((784, 0, 10)), "each of sizes to be an integer >= 1, got 0"),
+        (lambda: cnn((1, 2), (16, 16, 32)), "one width per stage"),
+        (lambda: cnn((1, 0), (16, 16)), "each of stages to be an integer >= 1, got 0"),
         (lambda: cnn((1, 2), (16, 20)), "as wide as the stem"),
         (lambda: cnn((1, 2), (18, 18)), "divide"),
         (lambda: transformer(4, ()), "feed-forward depth"),
-        (lambda: transformer(4, (2, -1)), "feed-forward depth"),
+        (lambda: transformer(4, (2, -1)), "each of feedforward to be an integer >= 0, got -1"),
         (lambda: transformer(4, heads=3), "divide"),
         (lambda: kan((2,)), "at least an input and an output"),
         (lambda: zoo("cnn21-cifar10"), "known: mlp-mnist"),

@@ -18,7 +18,7 @@ from torch import Tensor
 from uhn.models.feedforward import cnn, mlp
 from uhn.sources import ChunkedHypernetwork, Direct, HaHypernetwork, UniversalHypernetwork, WeightSource
 from uhn.sources.chain import Chain
-from uhn.sources.files import load_source, save_source
+from uhn.sources.files import build_source, load_source, save_source
 
 every_source = pytest.mark.parametrize("name", CASES)
 SMALL = {"hidden": 8, "frequencies": 8, "structure_frequencies": 4}
@@ -177,7 +177,7 @@ def test_what_a_file_says_of_its_source_must_agree_with_its_tensors(tmp_path: Pa
     content = (tmp_path / "a").read_bytes()
     assert content.count(b'\\"scale\\": 100.0') == 1
     (tmp_path / "a").write_bytes(content.replace(b'\\"scale\\": 100.0', b'\\"scale\\": 101.0'))
-    with pytest.raises(ValueError, match="scale is 101 here and 100 in the state"):
+    with pytest.raises(ValueError, match="scale is 101 here and 100 in the state|was altered"):
         load_source(tmp_path / "a")
 
 
@@ -186,3 +186,40 @@ def test_ranges_are_in_the_state() -> None:
     values = source.state_dict()["_extra_state"].tolist()
     found = ranges()
     assert values == [100.0, *found.index_min, *found.index_max, *found.structure_min, *found.structure_max]
+
+
+@pytest.mark.parametrize("memory", [0, 3, 720])
+def test_a_file_keeps_the_memory_setting(memory: int, tmp_path: Path) -> None:
+    source = uhn(1, structure=True, frequencies=16)
+    source.memory_mib = memory  # set at construction or later
+    save_source(source, tmp_path / "a")
+    save_source(Chain(source, [LEVEL]), tmp_path / "b")
+    alone, root = load_source(tmp_path / "a"), load_source(tmp_path / "b").root
+    assert isinstance(alone, UniversalHypernetwork) and isinstance(root, UniversalHypernetwork)
+    assert alone.memory_mib == root.memory_mib == memory
+
+
+def test_a_file_from_before_the_memory_setting_keeps_loading() -> None:
+    description = uhn(1).describe()
+    del description["settings"]["memory_mib"]
+    built = build_source(description)
+    assert isinstance(built, UniversalHypernetwork) and built.memory_mib == 720
+
+
+class Mine(UniversalHypernetwork):
+    """Somebody's own: no file could bring it back."""
+
+
+class Own(Direct):
+    kind = "own"
+
+
+def test_a_subclass_is_refused_when_it_is_saved_and_leaves_no_file(tmp_path: Path) -> None:
+    mine = Mine(ranges(), hidden=8, frequencies=8)
+    for source, name in ((mine, "Mine"), (Own(SPECS["mlp"]), "Own"), (Chain(mine, []), "Mine")):
+        with pytest.raises(TypeError, match=f"no file can bring back a {name}, only Chain"):
+            save_source(source, tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+    uhn(1).save(tmp_path / "a")
+    with pytest.raises(ValueError, match="holds a UniversalHypernetwork .'uhn'., wanted Mine"):
+        Mine.load(tmp_path / "a")

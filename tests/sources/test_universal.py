@@ -278,7 +278,7 @@ def test_save_and_load_of_the_class(tmp_path: Path) -> None:
     source.save(tmp_path / "a")
     assert torch.equal(UniversalHypernetwork.load(tmp_path / "a")(spec), source(spec))
     save_source(Direct(spec), tmp_path / "b")
-    with pytest.raises(ValueError, match="holds a 'direct' source, wanted 'uhn'"):
+    with pytest.raises(ValueError, match="holds a Direct .'direct'., wanted UniversalHypernetwork"):
         UniversalHypernetwork.load(tmp_path / "b")
     outside = mlp((97, 90, 3))
     with pytest.raises(ValueError, match="allow_extrapolation=True"):

@@ -32,6 +32,13 @@ def test_value(name: str) -> None:
     assert float(matching_loss(flat.float(), spec)) == pytest.approx(by_loop(flat.numpy(), spec), rel=1e-4)
 
 
+@pytest.mark.parametrize("change", [5, -5, -1, 1])
+def test_a_vector_of_another_length_is_refused(change: int) -> None:
+    spec = zoo("mlp-mnist")
+    with pytest.raises(ValueError, match=rf"wants flat weights of shape \[{spec.num_params}\], got"):
+        matching_loss(torch.zeros(spec.num_params + change), spec)
+
+
 def test_gradient_by_differences() -> None:
     spec = zoo("kan-g5-kv")
     flat = torch.randn(spec.num_params, generator=stream(0, "flat"), dtype=torch.float64).requires_grad_()

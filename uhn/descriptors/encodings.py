@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from uhn.arguments import above_zero, integer
+
 CACHE = "_features"
 """Attribute of an encoding under which :meth:`~uhn.descriptors.features.IndexFeatures.of` keeps what it has formed."""
 
@@ -70,8 +72,8 @@ class GaussianFourier(Frozen):
         self, fields: int, frequencies: int, scale: float = 100.0, generator: torch.Generator | None = None
     ) -> None:
         super().__init__()
-        if frequencies < 1 or scale <= 0:
-            raise ValueError(f"GaussianFourier needs frequencies >= 1 and scale > 0, got {frequencies} and {scale}")
+        integer("GaussianFourier", "frequencies", frequencies, 1)
+        above_zero("GaussianFourier", "scale", scale)
         self.matrix: Tensor
         drawn = torch.randn(fields, frequencies, generator=generator, dtype=exact_dtype())
         self.register_buffer("matrix", drawn * scale)
@@ -92,6 +94,8 @@ class Positional(Frozen):
 
     def __init__(self, fields: int, frequencies: int = 32, scale: float = 100.0) -> None:
         super().__init__()
+        integer("Positional", "frequencies", frequencies, 1)
+        above_zero("Positional", "scale", scale)
         self.fields = fields
         self.bands: Tensor
         steps = torch.arange(frequencies, dtype=exact_dtype())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from uhn import vocabulary as voc
 from uhn.descriptors.blocks import index_blocks
 from uhn.descriptors.structure import structure_tokens
 from uhn.models import CATEGORICAL
-from uhn.models.spec import ModelSpec
+from uhn.models.spec import ModelSpec, one_spec, several_specs
 
 EPSILON = 1e-5
 """Added under the root of Eq 9, so that a constant field becomes exactly 0."""
@@ -39,12 +40,15 @@ class Ranges:
             low, high = getattr(self, f"{what}_min"), getattr(self, f"{what}_max")
             if len(low) != size or len(high) != size:
                 raise ValueError(f"Ranges.{what} needs {size} minima and maxima, got {len(low)} and {len(high)}")
+            if not all(isinstance(v, int | float) and math.isfinite(v) for v in (*low, *high)):
+                raise ValueError(f"Ranges.{what} needs finite numbers, got {low!r:.100} and {high!r:.100}")
             if any(a > b for a, b in zip(low, high, strict=True)):
                 raise ValueError(f"Ranges.{what}: a minimum exceeds its maximum: {low} > {high}")
 
     @classmethod
     def fitted(cls, spec: ModelSpec) -> Ranges:
         """The ranges that ``spec`` itself spans; Algorithm 1's statistics in the single-model setting."""
+        one_spec(spec, "Ranges.fitted")
         lows, highs = [], []
         for block in index_blocks(spec):
             low = list(block.constants)
@@ -71,7 +75,7 @@ class Ranges:
                 what the families of :mod:`uhn.models` declare.
         """
         categorical = CATEGORICAL if categorical is None else categorical
-        specs = list(specs)
+        specs = several_specs(specs, "Ranges.declared")
         if not specs:
             raise ValueError("Ranges.declared needs at least one spec, got none")
         whole = cls.union(cls.fitted(spec) for spec in specs)

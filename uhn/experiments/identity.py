@@ -31,6 +31,7 @@ CORE = (
     "layers.functional",
     "models.spec",
     "models.forward",
+    "models.wiring",
     "sources.base",
     "tasks.base",
     "tasks.load",

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from uhn.layers.attention_dropout import attend_with_dropout
-from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, positive, rate, register
+from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, flag, positive, rate, register
 from uhn.layers.checks import activation_setting, last_axis, unchecked
+from uhn.layers.flow import Flow
 from uhn.layers.functional import activate, dropout, layer_norm
 from uhn.vocabulary import Activation, Initialization, LayerType
 
@@ -41,6 +42,7 @@ class Attention(Layer):
 
     def __post_init__(self) -> None:
         positive(self, "size", "heads")
+        flag(self, "bias", "norm", "shortcut")
         category(self, "initialization", Initialization)
         activation_setting(self)
         rate(self)
@@ -74,6 +76,11 @@ class Attention(Layer):
             "num_heads": self.heads,
             "initialization_type": self.initialization,
         }
+
+    def flow(self, before: Flow) -> Flow:
+        """Sequences stay what they are."""
+        before.enter(3, self.size)
+        return Flow(3, self.size)
 
     def apply(
         self, weights: Weights, x: Any, ctx: Context, *, training: bool = False, rng: torch.Generator | None = None

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from uhn import vocabulary as voc
+from uhn.layers.flow import Flow
 
 Distribution = Literal["uniform", "normal", "constant"]
 
@@ -173,6 +174,12 @@ class Layer(ABC):
     ) -> Tensor:
         """Apply the layer to ``x`` with ``weights`` (component name → tensor)."""
 
+    def flow(self, before: Flow) -> Flow:
+        """Return what comes out for what goes in. Raises ``ValueError``, as half a sentence, if that cannot go in."""
+        sizes = self.structure()
+        before.enter(None, sizes.get("input_size"))
+        return Flow(before.axes, sizes.get("output_size"))
+
     @property
     def layer_type(self) -> int:
         """Its ``layer_type`` code."""
@@ -257,10 +264,20 @@ def rate(layer: Layer, name: str = "dropout") -> None:
         raise ValueError(f"{type(layer).__name__}.{name} must be in [0, 1), got {value!r}")
 
 
+def flag(layer: Layer, *names: str) -> None:
+    """Raise ``ValueError`` unless each named setting is True or False."""
+    for name in names:
+        value = getattr(layer, name)
+        if not isinstance(value, bool):
+            raise ValueError(f"{type(layer).__name__}.{name} must be True or False, got {value!r}")
+
+
 def category(layer: Layer, name: str, categories: type[IntEnum]) -> None:
     """Turn the named setting into its category. Raises ``ValueError`` naming the choices."""
     value = getattr(layer, name)
     try:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError
         object.__setattr__(layer, name, categories(value))
     except ValueError:
         choices = ", ".join(f"{c.name}={c.value}" for c in categories)

@@ -67,7 +67,14 @@ def indices_below(values: Tensor, limit: int, what: str) -> None:
         raise ValueError(f"{what} must lie in [0, {limit}), got values from {low} to {high}")
 
 
+def numbers(layer: Layer, x: Tensor) -> None:
+    """Raise ``ValueError`` unless ``x`` holds floating-point numbers."""
+    if not x.is_floating_point():
+        raise ValueError(f"{type(layer).__name__} wants inputs of floating-point numbers, got {x.dtype}")
+
+
 def last_axis(layer: Layer, x: Tensor, size: int) -> None:
-    """Raise ``ValueError`` unless the last axis of ``x`` has ``size`` entries."""
+    """Raise ``ValueError`` unless ``x`` holds floating-point numbers, ``size`` on its last axis."""
+    numbers(layer, x)
     if x.dim() < 2 or x.shape[-1] != size:
         raise ValueError(f"{type(layer).__name__} wants {size} inputs on the last axis, got shape {tuple(x.shape)}")

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, positive, rate, register
-from uhn.layers.checks import activation_setting
+from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, flag, positive, rate, register
+from uhn.layers.checks import activation_setting, numbers
+from uhn.layers.flow import Flow
 from uhn.layers.functional import NORM_EPS, activate, dropout
 from uhn.vocabulary import Activation, Initialization, LayerType, StagePooling
 
@@ -44,6 +45,7 @@ class Conv(Layer):
     def __post_init__(self) -> None:
         positive(self, "in_size", "out_size", "kernel_size")
         category(self, "pooling", StagePooling)
+        flag(self, "bias", "norm", "shortcut")
         category(self, "initialization", Initialization)
         activation_setting(self)
         rate(self)
@@ -84,12 +86,18 @@ class Conv(Layer):
             "initialization_type": self.initialization,
         }
 
+    def flow(self, before: Flow) -> Flow:
+        """Images of other channels."""
+        before.enter(4, self.in_size)
+        return Flow(4, self.out_size)
+
     def apply(
         self, weights: Weights, x: Any, ctx: Context, *, training: bool = False, rng: torch.Generator | None = None
     ) -> Tensor:
         """Map ``[B, in, H, W] -> [B, out, H', W']``; H' is about half of H with stage pooling."""
         if x.dim() != 4 or x.shape[1] != self.in_size:
             raise ValueError(f"Conv wants [B, {self.in_size}, H, W], got shape {tuple(x.shape)}")
+        numbers(self, x)
         hidden = activate(x, self.activation, self.activation_param)
         if self.norm:
             hidden = F.group_norm(hidden, self.groups, eps=NORM_EPS)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, positive, rate, register
 from uhn.layers.checks import indices_below
+from uhn.layers.flow import Flow
 from uhn.layers.functional import dropout
 from uhn.vocabulary import Initialization, LayerType
 
@@ -51,6 +52,12 @@ class Embedding(Layer):
             "max_sequence_length": self.max_length,
             "initialization_type": self.initialization,
         }
+
+    def flow(self, before: Flow) -> Flow:
+        """Sequences, of token ids; so nothing can come before."""
+        if before != Flow():
+            raise ValueError("wants token ids and gets the output of a layer")
+        return Flow(3, self.out_size)
 
     def apply(
         self, weights: Weights, x: Any, ctx: Context, *, training: bool = False, rng: torch.Generator | None = None

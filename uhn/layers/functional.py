@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,6 +11,14 @@ from torch import Tensor
 from uhn.vocabulary import Activation, InputPooling
 
 NORM_EPS = 1e-5
+
+POOLED_AXES: Final = {
+    InputPooling.AVG_POOL: 4,
+    InputPooling.MAX_POOL: 4,
+    InputPooling.AVG_SEQUENCE: 3,
+    InputPooling.FIRST_TOKEN: 3,
+}
+"""Axes of what each input pooling takes: images or sequences; reshaping takes any."""
 
 
 def activate(x: Tensor, kind: Activation, param: float) -> Tensor:
@@ -51,7 +61,7 @@ def pool_input(x: Tensor, kind: InputPooling) -> Tensor:
         return x
     if kind == InputPooling.RESHAPE_TO_2D:
         return x.flatten(1)
-    wanted = 4 if kind in (InputPooling.AVG_POOL, InputPooling.MAX_POOL) else 3
+    wanted = POOLED_AXES[kind]
     if x.dim() != wanted:
         raise ValueError(f"input pooling {kind.name} wants {wanted} axes, got shape {tuple(x.shape)}")
     if kind == InputPooling.AVG_POOL:

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, positive, rate, register
+from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, flag, positive, rate, register
 from uhn.layers.checks import activation_setting, last_axis
+from uhn.layers.flow import Flow
 from uhn.layers.functional import dropout
 from uhn.layers.graphs import graph_edges, graph_input, project_features, with_self_loops
 from uhn.vocabulary import Activation, HeadConcat, Initialization, LayerType
@@ -46,6 +47,7 @@ class GAT(Layer):
     def __post_init__(self) -> None:
         positive(self, "in_size", "out_size", "heads")
         category(self, "concat", HeadConcat)
+        flag(self, "bias", "norm")
         category(self, "initialization", Initialization)
         activation_setting(self)
         rate(self)
@@ -77,6 +79,11 @@ class GAT(Layer):
             "head_concat_type": self.concat,
             "initialization_type": self.initialization,
         }
+
+    def flow(self, before: Flow) -> Flow:
+        """Rows of the width of all heads together, or of one."""
+        before.enter(2, self.in_size)
+        return Flow(2, self.out_size * (self.heads if self.concat == HeadConcat.CONCAT else 1))
 
     def apply(
         self, weights: Weights, x: Any, ctx: Context, *, training: bool = False, rng: torch.Generator | None = None

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, positive, rate, register
+from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, flag, positive, rate, register
 from uhn.layers.checks import activation_setting, last_axis
+from uhn.layers.flow import Flow
 from uhn.layers.graphs import graph_edges, graph_input, project_features, propagate
 from uhn.vocabulary import Activation, Initialization, LayerType
 
@@ -38,6 +39,7 @@ class GCN(Layer):
 
     def __post_init__(self) -> None:
         positive(self, "in_size", "out_size")
+        flag(self, "bias", "norm")
         category(self, "initialization", Initialization)
         activation_setting(self)
         rate(self)
@@ -61,6 +63,11 @@ class GCN(Layer):
             "dropout_rate": self.dropout,
             "initialization_type": self.initialization,
         }
+
+    def flow(self, before: Flow) -> Flow:
+        """Rows of another width."""
+        before.enter(2, self.in_size)
+        return Flow(2, self.out_size)
 
     def apply(
         self, weights: Weights, x: Any, ctx: Context, *, training: bool = False, rng: torch.Generator | None = None

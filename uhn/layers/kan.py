@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, positive, register
+from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, category, flag, positive, register
 from uhn.layers.checks import activation_setting, last_axis
+from uhn.layers.flow import Flow
 from uhn.layers.functional import activate
 from uhn.vocabulary import Activation, Initialization, LayerType
 
@@ -39,6 +40,7 @@ class KAN(Layer):
 
     def __post_init__(self) -> None:
         positive(self, "in_size", "out_size", "grid_size", "spline_order")
+        flag(self, "bias")
         category(self, "initialization", Initialization)
         activation_setting(self)
 
@@ -71,6 +73,11 @@ class KAN(Layer):
             "spline_order": self.spline_order,
             "initialization_type": self.initialization,
         }
+
+    def flow(self, before: Flow) -> Flow:
+        """Rows of another width."""
+        before.enter(2, self.in_size)
+        return Flow(2, self.out_size)
 
     def apply(
         self, weights: Weights, x: Any, ctx: Context, *, training: bool = False, rng: torch.Generator | None = None

@@ -19,12 +19,14 @@ from uhn.layers.base import (
     Projectable,
     Weights,
     category,
+    flag,
     positive,
     rate,
     register,
 )
-from uhn.layers.checks import activation_setting
-from uhn.layers.functional import activate, dropout, layer_norm, pool_input
+from uhn.layers.checks import activation_setting, last_axis
+from uhn.layers.flow import Flow
+from uhn.layers.functional import POOLED_AXES, activate, dropout, layer_norm, pool_input
 from uhn.vocabulary import Activation, Initialization, InputPooling, LayerType
 
 
@@ -54,6 +56,7 @@ class Linear(Layer):
     def __post_init__(self) -> None:
         positive(self, "in_size", "out_size")
         category(self, "pooling", InputPooling)
+        flag(self, "bias", "norm", "shortcut")
         category(self, "initialization", Initialization)
         activation_setting(self)
         rate(self)
@@ -82,6 +85,18 @@ class Linear(Layer):
             "initialization_type": self.initialization,
         }
 
+    def flow(self, before: Flow) -> Flow:
+        """Rows after pooling. Without it the last axis changes, which a spec does not know of images."""
+        if self.pooling == InputPooling.NONE:
+            images = before.axes == 4
+            before.enter(None, None if images else self.in_size)
+            return Flow(before.axes, None if images else self.out_size)
+        if self.pooling != InputPooling.RESHAPE_TO_2D or before.axes == 2:
+            before.enter(POOLED_AXES.get(self.pooling), self.in_size)
+        elif before.width is not None and self.in_size % before.width:
+            raise ValueError(f"wants {self.in_size} values and gets a multiple of {before.width:g}")
+        return Flow(2, self.out_size)
+
     def apply(
         self, weights: Weights, x: Any, ctx: Context, *, training: bool = False, rng: torch.Generator | None = None
     ) -> Tensor:
@@ -91,9 +106,10 @@ class Linear(Layer):
             if self.norm or self.shortcut or self.activation or self.pooling:
                 raise TypeError("Linear takes factored features only without pooling, activation, norm and shortcut")
             return dropout(x.project(weights["weight"], bias), self.dropout, training=training, rng=rng)
+        if x.dim() < 2:
+            raise ValueError(f"Linear wants a batch, [B, …, {self.in_size}], got shape {tuple(x.shape)}")
         x = pool_input(x, self.pooling)
-        if x.shape[-1] != self.in_size:
-            raise ValueError(f"Linear wants {self.in_size} inputs on the last axis, got shape {tuple(x.shape)}")
+        last_axis(self, x, self.in_size)
         hidden = activate(x, self.activation, self.activation_param)
         if self.norm:
             hidden = layer_norm(hidden)

@@ -81,12 +81,23 @@ def zoo_names() -> tuple[str, ...]:
     return (*MODELS, "uhn-generated")
 
 
-@cache
 def zoo(name: str) -> ModelSpec:
-    """Return the paper's base model ``name`` (C.2, D.1, F.1). Raises ``ValueError`` listing the names if unknown."""
+    """Return the paper's base model ``name`` (C.2, D.1, F.1).
+
+    Raises:
+        TypeError: if it is no name.
+        ValueError: listing the names if it is unknown.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"zoo wants the name of a model, got {type(name).__name__}")
+    if name not in zoo_names():
+        raise ValueError(f"unknown model {name!r}; known: {', '.join(zoo_names())}")
+    return _built(name)
+
+
+@cache
+def _built(name: str) -> ModelSpec:
     if name == "uhn-generated":
         return hypernet.generated_uhn(**GENERATED)
-    if name not in MODELS:
-        raise ValueError(f"unknown model {name!r}; known: {', '.join(zoo_names())}")
     model = MODELS[name]
     return FAMILIES[model.family].build(**model.settings, dataset=DatasetType[model.dataset.upper()])

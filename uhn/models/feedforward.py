@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from uhn import vocabulary as voc
+from uhn.arguments import integers, yes_or_no
 from uhn.layers.base import Layer
 from uhn.layers.conv import Conv
 from uhn.layers.linear import Linear
@@ -48,6 +49,9 @@ def mlp(
     Raises:
         ValueError: for fewer than two sizes, or sizes that a layer rejects.
     """
+    sizes = integers("mlp", "sizes", sizes, 1)
+    for name, value in (("bias", bias), ("norm", norm), ("shortcut", shortcut)):
+        yes_or_no("mlp", name, value)
     if len(sizes) < 2:
         raise ValueError(f"mlp wants at least an input and an output size, got {tuple(sizes)}")
     layers: list[Layer] = []
@@ -98,8 +102,11 @@ def cnn(
     Raises:
         ValueError: if ``stages`` and ``widths`` differ in length, a stage is empty, or stage 1 is not as wide as 0.
     """
-    if len(stages) != len(widths) or not stages or min(stages) < 1:
-        raise ValueError(f"cnn wants one width a stage and no empty stage, got {tuple(stages)} and {tuple(widths)}")
+    stages, widths = integers("cnn", "stages", stages, 1), integers("cnn", "widths", widths, 1)
+    for name, value in (("bias", bias), ("norm", norm), ("shortcut", shortcut)):
+        yes_or_no("cnn", name, value)
+    if len(stages) != len(widths) or not stages:
+        raise ValueError(f"cnn wants one width per stage and at least one stage, got {stages} and {widths}")
     if len(widths) > 1 and widths[0] != widths[1]:
         raise ValueError(f"cnn: stage 1 must be as wide as the stem, got widths {tuple(widths)}")
     layers: list[Layer] = []

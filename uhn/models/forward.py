@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from uhn.layers.base import Projectable
-from uhn.models.spec import ModelSpec
+from uhn.models.spec import ModelSpec, one_spec
+from uhn.models.wiring import STRUCTURE_LAYERS
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,34 @@ class Inputs:
     padding: Tensor | None = None
     tokens: Tensor | None = None
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "x" and not isinstance(value, Tensor | Projectable):
+                raise TypeError(f"Inputs.x must be a tensor or factored features, got {type(value).__name__}")
+            if field.name != "x" and not isinstance(value, Tensor | None):
+                raise TypeError(f"Inputs.{field.name} must be a tensor or None, got {type(value).__name__}")
+
     def to(self, device: torch.device | str) -> Inputs:
         """Return the same inputs with every tensor on ``device``."""
         moved = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{k: v.to(device) for k, v in moved.items() if isinstance(v, Tensor)})
+
+
+def flat_weights(spec: ModelSpec, flat: Tensor, who: str) -> Tensor:
+    """Return ``flat`` if it can be the weights of ``spec``.
+
+    Raises:
+        TypeError: if ``spec`` is no spec or ``flat`` no tensor of floating-point numbers.
+        ValueError: if ``flat`` is not a vector of ``spec.num_params`` values.
+    """
+    one_spec(spec, who)
+    if not isinstance(flat, Tensor) or not flat.is_floating_point():
+        got = f"a tensor of {flat.dtype}" if isinstance(flat, Tensor) else type(flat).__name__
+        raise TypeError(f"{who} wants flat weights, a floating-point tensor of shape [{spec.num_params}], got {got}")
+    if flat.dim() != 1 or flat.shape[0] != spec.num_params:
+        raise ValueError(f"{spec!r} wants flat weights of shape [{spec.num_params}], got {list(flat.shape)}")
+    return flat
 
 
 def unflatten(spec: ModelSpec, flat: Tensor) -> list[dict[str, Tensor]]:
@@ -44,8 +69,7 @@ def unflatten(spec: ModelSpec, flat: Tensor) -> list[dict[str, Tensor]]:
     Raises:
         ValueError: if ``flat`` is not a vector of ``spec.num_params`` values.
     """
-    if flat.dim() != 1 or flat.shape[0] != spec.num_params:
-        raise ValueError(f"{spec!r} wants flat weights of shape [{spec.num_params}], got {list(flat.shape)}")
+    flat_weights(spec, flat, "a model")
     parts: list[dict[str, Tensor]] = [{} for _ in spec.layers]
     pieces = flat.split([slot.numel for slot in spec.layout])  # type: ignore[no-untyped-call]
     for slot, piece in zip(spec.layout, pieces, strict=True):
@@ -94,9 +118,6 @@ def run_parts(
 
 
 Through = Callable[[range, Any], Any]
-
-STRUCTURE_LAYERS = 5
-"""Layers of the task-structure branch of a generated hypernetwork (Eq 34)."""
 
 
 def sequential(num_layers: int, through: Through, ctx: Inputs) -> Tensor:

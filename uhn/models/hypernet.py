@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 from uhn import vocabulary as voc
+from uhn.arguments import integer
 from uhn.layers.attention import Attention
 from uhn.layers.linear import Linear
 from uhn.models.spec import ModelSpec
@@ -50,8 +51,13 @@ def generated_uhn(
     Raises:
         ValueError: for ``index_layers`` below 1, an unknown leaf task, or sizes that a layer rejects.
     """
-    if index_layers < 1:
-        raise ValueError(f"generated_uhn wants at least one index layer, got {index_layers}")
+    for name, value in (
+        ("structure_frequencies", structure_frequencies),
+        ("index_frequencies", index_frequencies),
+        ("hidden", hidden),
+        ("index_layers", index_layers),
+    ):
+        integer("generated_uhn", name, value, 1)
     if leaf not in RECURSIVE_OF:
         raise ValueError(f"generated_uhn wants a leaf task among {[t.name for t in RECURSIVE_OF]}, got {leaf!r}")
     tokens = 2 * structure_frequencies

@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 from uhn import vocabulary as voc
+from uhn.arguments import integers
 from uhn.layers.kan import KAN
 from uhn.models.spec import ModelSpec
 from uhn.vocabulary import Activation, DatasetType, ModelType, TaskType
@@ -31,6 +32,7 @@ def kan(
     Raises:
         ValueError: for fewer than two sizes, or sizes that a layer rejects.
     """
+    sizes = integers("kan", "sizes", sizes, 1)
     if len(sizes) < 2:
         raise ValueError(f"kan wants at least an input and an output size, got {tuple(sizes)}")
     layers = tuple(

@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_map
 
 from uhn.layers.foreign import Foreign
-from uhn.models.spec import ModelSpec
+from uhn.models.spec import ModelSpec, one_spec
 
 _BATCH_NORMS = nn.modules.batchnorm._BatchNorm
 
@@ -28,8 +28,12 @@ def weights(spec: ModelSpec, flat: Float[Tensor, "*K P"]) -> dict[str, Tensor]:
         flat: ``[P]``, or ``[K, P]`` for K models.
 
     Raises:
+        TypeError: if ``spec`` is no spec or ``flat`` no tensor.
         ValueError: if the last axis does not hold ``spec.num_params`` values.
     """
+    one_spec(spec, "weights")
+    if not isinstance(flat, Tensor):
+        raise TypeError(f"{spec!r} wants weights as a tensor, got {type(flat).__name__}")
     if flat.dim() not in (1, 2) or flat.shape[-1] != spec.num_params:
         raise ValueError(
             f"{spec!r} wants weights of shape [{spec.num_params}] or [K, {spec.num_params}], got {list(flat.shape)}"
@@ -99,7 +103,7 @@ def check_fits(spec: ModelSpec, module: object) -> None:
     """Raise ``TypeError`` or ``ValueError`` unless ``spec`` describes a module of these names and shapes."""
     if not isinstance(module, nn.Module):
         raise TypeError(f"wanted the nn.Module that the spec describes, got {type(module).__name__}")
-    if spec.wiring != "module":
+    if one_spec(spec, "a call").wiring != "module":
         raise ValueError(f"wanted a spec from uhn.describe, got {spec!r}: use uhn.run or uhn.to_module for it")
     own, who = dict(module.named_parameters(remove_duplicate=False)), type(module).__name__
     for name, shape in tensor_shapes(spec).items():

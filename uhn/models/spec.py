@@ -4,15 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 from uhn import vocabulary as voc
 from uhn.layers.base import InitTarget, Layer, Param, layer_from_settings
+from uhn.models.wiring import WIRINGS, check_chain
 
-WIRINGS = ("sequential", "two_branch", "module")
+
+def one_spec(value: object, who: str) -> ModelSpec:
+    """Return ``value`` if it is a spec. Raises ``TypeError`` naming ``who`` wanted one, and how to get it."""
+    if isinstance(value, ModelSpec):
+        return value
+    got, hint = f"{type(value).__name__} {value!r:.60}", ""
+    if isinstance(value, str):
+        hint = ": uhn.zoo(name) gives those of the paper"
+    elif callable(getattr(value, "named_parameters", None)):
+        got, hint = type(value).__name__, ": uhn.describe(module) gives that of a module"
+    elif isinstance(value, Iterable):
+        got, hint = type(value).__name__, ": one at a time"
+    raise TypeError(f"{who} wants a ModelSpec, got {got}{hint}")
+
+
+def several_specs(values: object, who: str) -> tuple[ModelSpec, ...]:
+    """Return the specs of a list. Raises ``TypeError`` for anything else, a single spec too; an empty one is one."""
+    if isinstance(values, str | ModelSpec) or not isinstance(values, Iterable):
+        what = repr(values) if isinstance(values, str | ModelSpec) else type(values).__name__
+        raise TypeError(f"{who} wants a list of ModelSpecs, got {what:.100}")
+    return tuple(one_spec(value, f"{who}, in its list,") for value in values)
 
 
 @lru_cache(maxsize=4096)
@@ -65,8 +87,8 @@ class ModelSpec:
     """A frozen description of a model (B.5.2): no weights, no tensors, no device.
 
     Args:
-        family: name of the family, e.g. ``"cnn"``.
-        model_type: its code in the descriptor (Table 7).
+        family: name of the family, e.g. ``"cnn"``; any name where ``model_type`` is somebody's own.
+        model_type: its code in the descriptor (Table 7); from 100 up they are open to everybody.
         layers: the layers in order.
         fields: active global fields beside ``model_type`` and ``num_layers``, e.g. ``{"cnn_stage_num": 4}``.
         task_type: task field (Table 9); 0 unless the model serves several tasks.
@@ -75,7 +97,8 @@ class ModelSpec:
             ``nn.Module`` (see :func:`uhn.describe`).
 
     Raises:
-        ValueError: for an unknown field, wiring or no layers.
+        ValueError: for an unknown family, field or wiring, a code or count that is no integer, no layers, or layers
+            that do not chain.
     """
 
     family: str
@@ -87,29 +110,30 @@ class ModelSpec:
     wiring: str = "sequential"
 
     def __post_init__(self) -> None:
-        pairs = self.fields.items() if isinstance(self.fields, Mapping) else self.fields
-        object.__setattr__(self, "fields", tuple(sorted((str(k), int(v)) for k, v in pairs)))
-        object.__setattr__(self, "layers", tuple(self.layers))
+        object.__setattr__(self, "fields", _counts(self.fields))
+        object.__setattr__(self, "layers", tuple(self.layers) if isinstance(self.layers, Iterable) else (self.layers,))
         for name, kind in (
             ("model_type", voc.ModelType),
             ("task_type", voc.TaskType),
             ("dataset_type", voc.DatasetType),
         ):
             value = getattr(self, name)
-            if isinstance(value, int) and not isinstance(value, bool) and value >= voc.OPEN:
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if whole and value >= voc.OPEN:
                 continue  # somebody's own
-            try:
-                object.__setattr__(self, name, kind(value))
-            except ValueError:
-                raise ValueError(f"ModelSpec.{name} must be a {kind.__name__}, got {getattr(self, name)!r}") from None
+            if not whole or value not in set(kind):
+                raise ValueError(f"ModelSpec.{name} must be a {kind.__name__}, or 100 and up, got {value!r}")
+            object.__setattr__(self, name, kind(value))
+        _check_family(self.family, self.model_type)
         if not self.layers or not all(isinstance(layer, Layer) for layer in self.layers):
             raise ValueError(f"ModelSpec.layers must hold at least one Layer, got {self.layers!r}")
-        if self.wiring not in WIRINGS:
+        if not isinstance(self.wiring, str) or self.wiring not in WIRINGS:
             raise ValueError(f"ModelSpec.wiring must be one of {', '.join(WIRINGS)}, got {self.wiring!r}")
         if unknown := {k for k, _ in self.fields} - set(voc.GLOBAL_NAMES[4:]):
             raise ValueError(
                 f"ModelSpec.fields may hold {', '.join(voc.GLOBAL_NAMES[4:])}; got {', '.join(sorted(unknown))}"
             )
+        check_chain(self.layers, self.wiring, dict(self.fields))
 
     @cached_property
     def layout(self) -> tuple[Slot, ...]:
@@ -156,6 +180,10 @@ class ModelSpec:
         layers = []
         try:
             for entry in data["layers"]:
+                if not isinstance(entry, Mapping):
+                    raise ValueError(
+                        f"a model spec's layers are objects of a kind and its settings, got {entry!r:.100}"
+                    )
                 settings = dict(entry)
                 layers.append(layer_from_settings(settings.pop("kind", ""), settings))
             spec = cls(layers=tuple(layers), **{k: v for k, v in data.items() if k != "layers"})
@@ -165,14 +193,20 @@ class ModelSpec:
         return spec
 
     def slot_of(self, index: int) -> Slot:
-        """Return the component that holds flat position ``index``. Raises ``IndexError`` outside ``[0, P)``."""
+        """Return the component that holds flat position ``index``.
+
+        Raises:
+            TypeError: if it is no integer.
+            IndexError: outside ``[0, P)``.
+        """
+        index = _whole(index)
         if not 0 <= index < self.num_params:
             raise IndexError(f"weight index must be in [0, {self.num_params}), got {index}")
         return next(slot for slot in self.layout if index < slot.offset + slot.numel)
 
     def explain(self, index: int) -> WeightInfo:
         """Say what weight ``index`` is: its component, position, index descriptor (Table 6) and target."""
-        slot = self.slot_of(index)
+        slot, index = self.slot_of(index), _whole(index)
         rest, place = index - slot.offset, []
         for axis in reversed(slot.param.axes):
             rest, value = divmod(rest, axis.size)
@@ -198,8 +232,46 @@ class ModelSpec:
 
     def with_task(self, task_type: voc.TaskType, dataset_type: voc.DatasetType) -> ModelSpec:
         """Return the same model in the service of another task (Table 9)."""
-        data = self.to_json() | {"task_type": int(task_type), "dataset_type": int(dataset_type)}
-        return ModelSpec.from_json(data)
+        return replace(self, task_type=task_type, dataset_type=dataset_type)
 
     def __repr__(self) -> str:
         return f"ModelSpec({self.family}, {len(self.layers)} layers, {self.num_params:,} weights)"
+
+
+def _whole(index: Any) -> int:
+    """Return an integer of whatever type as an ``int``. Raises ``TypeError`` for anything else."""
+    try:
+        if isinstance(index, bool):
+            raise TypeError
+        return operator.index(index)
+    except TypeError:
+        raise TypeError(f"weight index must be an integer, got {index!r:.100}") from None
+
+
+def _counts(fields: Any) -> tuple[tuple[str, int], ...]:
+    """Fields as sorted (name, count) pairs. Raises ``ValueError`` for anything that they cannot be made of."""
+    pairs = (
+        list(fields.items() if isinstance(fields, Mapping) else fields) if isinstance(fields, Iterable) else [fields]
+    )
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise ValueError(f"ModelSpec.fields wants pairs of a name and an integer, got {pair!r:.100}")
+        name, count = pair
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise ValueError(f"ModelSpec.fields: {name} must be an integer >= 0, got {count!r:.100}")
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError(f"ModelSpec.fields wants each name once, got {pairs!r:.200}")
+    return tuple(sorted((name, int(count)) for name, count in pairs))
+
+
+def _check_family(family: Any, model_type: int) -> None:
+    """Raise ``ValueError`` unless it is a family with its own code, or somebody's own name and code."""
+    from uhn.models import FAMILIES  # which imports this file
+
+    known = FAMILIES.get(family) if isinstance(family, str) else None
+    if known is None and (model_type < voc.OPEN or not isinstance(family, str)):
+        names = ", ".join(FAMILIES)
+        raise ValueError(f"ModelSpec.family must be one of {names}, or its model_type 100 and up, got {family!r:.100}")
+    if known is not None and known.model_type != model_type:
+        wanted = f"{known.model_type.name} ({int(known.model_type)})"
+        raise ValueError(f"ModelSpec.model_type must be {wanted} for the family {family}, got {model_type!r}")

@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 from uhn import vocabulary as voc
+from uhn.arguments import integers, yes_or_no
 from uhn.layers.attention import Attention
 from uhn.layers.base import Layer
 from uhn.layers.embedding import Embedding
@@ -49,8 +50,11 @@ def transformer(
     Raises:
         ValueError: for no encoder or a negative feed-forward depth, or sizes that a layer rejects.
     """
-    if not feedforward or min(feedforward) < 0:
-        raise ValueError(f"transformer wants one feed-forward depth >= 0 an encoder, got {tuple(feedforward)}")
+    feedforward = integers("transformer", "feedforward", feedforward, 0)
+    for name, value in (("bias", bias), ("norm", norm), ("shortcut", shortcut)):
+        yes_or_no("transformer", name, value)
+    if not feedforward:
+        raise ValueError("transformer wants one feed-forward depth per encoder, got none")
     layers: list[Layer] = [Embedding(vocabulary, size, max_length, dropout)]
     for encoder, depth in enumerate(feedforward):
         first = encoder == 0

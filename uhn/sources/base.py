@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from uhn.models.spec import ModelSpec
+from uhn.models.spec import ModelSpec, one_spec
 
 
 class WeightSource(nn.Module):
@@ -99,7 +99,7 @@ class OneSpecSource(WeightSource):
 
     def __init__(self, spec: ModelSpec, **settings: Any) -> None:
         super().__init__()
-        self.spec = spec
+        self.spec = one_spec(spec, type(self).__name__)
         self.settings: dict[str, Any] = settings
 
     @abstractmethod
@@ -113,7 +113,7 @@ class OneSpecSource(WeightSource):
 
     def check(self, spec: ModelSpec) -> None:
         """Raise ``ValueError`` for any other spec than the one it was made for."""
-        if spec is not self.spec and spec.hash != self.spec.hash:
+        if spec is not self.spec and one_spec(spec, f"a {self.kind} source").hash != self.spec.hash:
             raise ValueError(f"this {self.kind} source holds the weights of {self.spec!r}, got {spec!r}")
 
     def fixed(self) -> dict[str, float]:

@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from uhn.arguments import integer
 from uhn.models.forward import Inputs, run
-from uhn.models.spec import ModelSpec
+from uhn.models.spec import ModelSpec, several_specs
 from uhn.sources.base import WeightSource, digest
 from uhn.sources.structure import encoded_tokens
 from uhn.sources.universal import UniversalHypernetwork
@@ -34,8 +35,10 @@ class Chain(WeightSource):
 
     def __init__(self, root: UniversalHypernetwork, levels: Sequence[ModelSpec]) -> None:
         super().__init__()
+        if not isinstance(root, UniversalHypernetwork):
+            raise TypeError(f"Chain wants a UniversalHypernetwork as its root, got {type(root).__name__}")
         self.root = root
-        self.levels = tuple(levels)
+        self.levels = several_specs(levels, "Chain")
         if self.levels and (root.structure is None or root.settings["encoding"] != "gff"):
             raise ValueError("a chain needs a root with the structure encoder and Gaussian Fourier features")
         for level in self.levels:
@@ -55,7 +58,7 @@ class Chain(WeightSource):
 
     def level(self, depth: int) -> tuple[ModelSpec, Tensor]:
         """Return spec and flat weights of H_depth, 1 <= depth <= K (Eq 5)."""
-        if not 1 <= depth <= len(self.levels):
+        if not 1 <= integer("a chain", "the level", depth) <= len(self.levels):
             raise ValueError(f"this chain has levels 1..{len(self.levels)}, got {depth}")
         return self.levels[depth - 1], self._through(self.levels[:depth])
 

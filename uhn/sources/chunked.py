@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from uhn.arguments import integer
 from uhn.models.spec import ModelSpec
 from uhn.randomness import stream, stream_seed
 from uhn.sources.base import OneSpecSource
@@ -40,8 +41,8 @@ class ChunkedHypernetwork(OneSpecSource):
     def __init__(
         self, spec: ModelSpec, *, seed: int = 0, chunk: int = 6000, embedding: int = 64, hidden: int = 100
     ) -> None:
-        if min(chunk, embedding, hidden) < 1:
-            raise ValueError(f"chunked wants chunk, embedding and hidden >= 1, got {chunk}, {embedding} and {hidden}")
+        for name, value in (("chunk", chunk), ("embedding", embedding), ("hidden", hidden)):
+            integer("chunked", name, value, 1)
         super().__init__(spec, chunk=chunk, embedding=embedding, hidden=hidden)
         chunks = -(-spec.num_params // chunk)
         self.embeddings = nn.Parameter(torch.empty(chunks, embedding).normal_(generator=stream(seed, "embeddings")))

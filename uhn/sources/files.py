@@ -21,17 +21,37 @@ FORMAT = "uhn-source-1"
 
 
 def save_source(source: WeightSource, path: str | Path) -> None:
-    """Write ``source`` to ``path`` (temp file, fsync, rename)."""
+    """Write ``source`` to ``path`` (temp file, fsync, rename). Raises as :func:`source_bytes`."""
     write_atomically(Path(path), source_bytes(source))
 
 
 def source_bytes(source: WeightSource) -> bytes:
-    """Return the content of ``source``'s file: its tensors, the settings that rebuild it, and a digest of both."""
+    """Return the content of ``source``'s file: its tensors, the settings that rebuild it, and a digest of both.
+
+    Raises:
+        TypeError: if it is no source, or one of a class that no file can bring back.
+    """
+    check_known(source)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in source.state_dict().items()}
     # one entry: safetensors writes several in a random order, and the same source shall give the same bytes
     about = json.loads(json.dumps({"format": FORMAT, "source": source.describe()}))
     about["sha256"] = _digest(about["source"], tensors)
     return safetensors.torch.save(tensors, {"uhn": json.dumps(about, sort_keys=True)})
+
+
+def check_known(source: object) -> None:
+    """Raise ``TypeError`` unless :func:`build_source` would rebuild this very class."""
+    from uhn.methods import sources
+
+    if not isinstance(source, WeightSource):
+        raise TypeError(f"wanted a weight source to save, got {type(source).__name__}")
+    cls = type(source)
+    if sources().get(getattr(source, "kind", "")) != (cls.__module__, cls.__qualname__):
+        known = ", ".join(name for _, name in sources().values())
+        raise TypeError(f"no file can bring back a {cls.__name__}, only {known}: save its state_dict instead")
+    for part in source.children():
+        if isinstance(part, WeightSource):
+            check_known(part)
 
 
 def load_source(path: str | Path) -> WeightSource:

@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from uhn.arguments import integer
 from uhn.layers.conv import Conv
 from uhn.layers.linear import Linear
-from uhn.models.spec import ModelSpec, Slot
+from uhn.models.spec import ModelSpec, Slot, one_spec
 from uhn.randomness import stream, stream_seed
 from uhn.sources.base import OneSpecSource
 
@@ -45,9 +46,9 @@ class HaHypernetwork(OneSpecSource):
     families = ("cnn",)
 
     def __init__(self, spec: ModelSpec, *, seed: int = 0, embedding: int = 188, tile: int = 16) -> None:
-        if min(embedding, tile) < 1:
-            raise ValueError(f"ha wants embedding and tile >= 1, got {embedding} and {tile}")
-        check_tiles(spec, tile)
+        for name, value in (("embedding", embedding), ("tile", tile)):
+            integer("ha", name, value, 1)
+        check_tiles(one_spec(spec, "ha"), tile)
         super().__init__(spec, embedding=embedding, tile=tile)
         tiles = sum(rows * columns for rows, columns in map(self._blocks, filter(generated, spec.layout)))
         own = [slot for slot in spec.layout if not generated(slot)]

@@ -30,6 +30,11 @@ class StructureEncoder(nn.Module):
     def __init__(self, encoding: GaussianFourier, hidden: int, heads: int = 4) -> None:
         super().__init__()
         width = encoding.width
+        if width % heads:
+            raise ValueError(
+                f"the structure encoder wants structure_frequencies of which twice is a multiple of its {heads} heads, "
+                f"got {width // 2}"
+            )
         self.encoding = encoding
         self.attention = nn.TransformerEncoderLayer(width, heads, width, dropout=0.0, batch_first=True)
         self.linear1 = nn.Linear(width, hidden)

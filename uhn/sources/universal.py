@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from uhn.arguments import above_zero, integer, yes_or_no
 from uhn.descriptors.encodings import GaussianFourier, make_encoding
 from uhn.descriptors.features import IndexFeatures
 from uhn.descriptors.ranges import STRUCTURE_NAMES, Ranges
-from uhn.models.spec import ModelSpec
+from uhn.models.spec import ModelSpec, one_spec, several_specs
 from uhn.randomness import stream, stream_seed
 from uhn.sources.backends import known_kernel, path_of
 from uhn.sources.base import WeightSource
@@ -68,8 +69,21 @@ class UniversalHypernetwork(WeightSource):
         allow_extrapolation: bool = False,
     ) -> None:
         super().__init__()
-        if hidden < 1 or blocks < 0:
-            raise ValueError(f"UniversalHypernetwork needs hidden >= 1 and blocks >= 0, got {hidden} and {blocks}")
+        who = type(self).__name__
+        if not isinstance(ranges, Ranges):
+            raise TypeError(f"{who} wants Ranges, got {type(ranges).__name__}: {who}.for_specs([spec, …]) finds them")
+        for name, value, least in (
+            ("hidden", hidden, 1),
+            ("blocks", blocks, 0),
+            ("frequencies", frequencies, 1),
+            ("structure_frequencies", structure_frequencies, 1),
+            ("seed", seed, None),
+            ("memory_mib", memory_mib, 0),
+        ):
+            integer(who, name, value, least)
+        for name, value in (("structure", structure), ("allow_extrapolation", allow_extrapolation)):
+            yes_or_no(who, name, value)
+        above_zero(who, "scale", scale)
         self.ranges = ranges
         self.memory_mib = memory_mib
         self.kernel = known_kernel(kernel)
@@ -114,11 +128,14 @@ class UniversalHypernetwork(WeightSource):
             tasks: one (task type, dataset type) per spec, if the specs do not carry theirs already.
             settings: as for the constructor.
         """
-        specs = list(specs)
+        specs = several_specs(specs, "for_specs")
         if tasks is not None:
+            for task in tasks:
+                if not isinstance(task, tuple | list) or len(task) != 2:
+                    raise TypeError(f"for_specs wants a (task type, dataset type) per spec, got {task!r:.100}")
             if len(tasks) != len(specs):
                 raise ValueError(f"for_specs wants one task per spec, got {len(tasks)} tasks for {len(specs)} specs")
-            specs = [spec.with_task(*task) for spec, task in zip(specs, tasks, strict=True)]
+            specs = tuple(spec.with_task(*task) for spec, task in zip(specs, tasks, strict=True))
         settings.setdefault("structure", len(specs) > 1)
         return cls(Ranges.declared(specs), **settings)
 
@@ -174,6 +191,7 @@ class UniversalHypernetwork(WeightSource):
 
     def check(self, spec: ModelSpec) -> None:
         """Raise ``ValueError`` naming every field of ``spec`` outside the ranges (or warn once, if allowed)."""
+        one_spec(spec, "a generator")
         if spec.hash in self._checked:
             return
         outside = self.ranges.outside(spec, structure=self.structure is not None)
@@ -204,7 +222,8 @@ class UniversalHypernetwork(WeightSource):
 
     def describe(self) -> dict[str, Any]:
         """Settings and ranges, as JSON values."""
-        return {"kind": self.kind, "settings": self.settings, "ranges": self.ranges.to_json()}
+        settings = self.settings | {"memory_mib": self.memory_mib}
+        return {"kind": self.kind, "settings": settings, "ranges": self.ranges.to_json()}
 
     def save(self, path: str | Path) -> None:
         """Write weights, settings and ranges to one safetensors file (see :meth:`load`)."""
@@ -222,7 +241,7 @@ class UniversalHypernetwork(WeightSource):
 
         source = load_source(path)
         if not isinstance(source, cls):
-            raise ValueError(f"{path} holds a {source.kind!r} source, wanted {cls.kind!r}")
+            raise ValueError(f"{path} holds a {type(source).__name__} ({source.kind!r}), wanted {cls.__name__}")
         source.allow_extrapolation = allow_extrapolation
         return source
 

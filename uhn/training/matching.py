@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from uhn.models.forward import flat_weights
 from uhn.models.spec import ModelSpec
 
 
@@ -20,11 +21,16 @@ def matching_loss(flat: Float[Tensor, " P"], spec: ModelSpec, *, whole: bool | N
     Every component weighs the same, whatever its size; the standard deviation divides by n. A component of one value
     has std 0 with gradient 0. Computed in float32 at least.
 
+    Raises:
+        TypeError: if ``spec`` is no spec or ``flat`` no floating-point tensor.
+        ValueError: if ``flat`` is not a vector of ``spec.num_params`` values.
+
     Args:
         flat: flat weights.
         spec: their model.
         whole: all components at once, with the gradient written out; None: on a GPU.
     """
+    flat_weights(spec, flat, "matching_loss")
     if flat.dtype in (torch.float16, torch.bfloat16):
         flat = flat.float()
     if flat.device.type == "cuda" if whole is None else whole:
