@@ -16,6 +16,7 @@ import yaml
 from uhn.cli import main
 from uhn.experiments.config import load_config
 from uhn.experiments.dvcfile import dvc_yaml
+from uhn.experiments.execute import HISTORY
 from uhn.experiments.plan import Plan
 from uhn.experiments.reference import SECTIONS, settings_reference
 from uhn.experiments.tracking import pipeline_file, summary
@@ -74,6 +75,28 @@ def test_every_run_is_in_one_output_and_every_output_persists(repository: Path) 
     assert len(everything) == len(set(everything)), "two pipelines may not have the same output"
 
 
+def test_plots_keep_initialisation_and_training_apart(repository: Path) -> None:
+    """Every plot is drawn by the template that has a panel per phase; DVC fills it from our histories' columns."""
+    vega = pytest.importorskip("dvc_render.vega")
+    plots = yaml.safe_load((repository / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
+    assert plots
+    for plot in plots:
+        ((_, how),) = plot.items()
+        assert how["template"] == "phases"
+        assert len(how["y"]) == len(set(how["y"]))
+    rows = [("init", 1), ("init", 2), ("init", 1), ("train", 1), ("train", 2)]
+    points = [dict.fromkeys(HISTORY, "") | {"phase": p, "step": s, "loss": 1.0, "rev": "workspace"} for p, s in rows]
+    folder = repository / ".dvc" / "plots"
+    renderer = vega.VegaRenderer(points, "x", template="phases", template_dir=folder, x="step", y="loss", title="t")
+    spec = renderer.get_filled_template()
+    assert spec["data"]["values"] == points
+    panel = spec["encoding"]["row"]["field"]
+    formula = next(step["calculate"] for step in spec["transform"] if step.get("as") == panel)
+    assert "datum.phase" in formula and "datum.level" in formula
+    assert spec["resolve"]["scale"] == {"x": "independent", "y": "independent"}
+    assert "<DVC_METRIC" not in json.dumps(spec)
+
+
 def test_the_settings_reference_is_up_to_date_and_explains_every_key(repository: Path) -> None:
     text = settings_reference()
     assert (repository / "docs/settings.md").read_text(encoding="utf-8") == text, "run: uhn docs"
@@ -93,7 +116,9 @@ def test_the_summary_counts_seeds_and_diverged_ones(repository: Path, tmp_path: 
             folder = tmp_path / "runs" / run.name
             folder.mkdir(parents=True)
             status = "finished" if value is not None else "diverged"
-            (folder / "metrics.json").write_text(json.dumps({"status": status, "value": value}))
+            (folder / "metrics.json").write_text(
+                json.dumps({"status": status, "value": value, "settings": run.model_dump(mode="json")})
+            )
     both = {"seeds": 1, "diverged": 1, "value": 0.5}
     assert summary(plan, tmp_path) == {"mnist-mlp": {"direct": both, "uhn": both}}
 
@@ -110,7 +135,11 @@ def test_the_summary_shows_each_task_and_seen_and_unseen_models(repository: Path
         folder.mkdir(parents=True)
         mean = None if name == "multi-task" else 0.7 / 3
         content = {key: {"value": value, "seen": seen} for key, (value, seen) in values.items()}
-        (folder / "metrics.json").write_text(json.dumps({"status": "finished", "value": mean, "values": content}))
+        (folder / "metrics.json").write_text(
+            json.dumps(
+                {"status": "finished", "value": mean, "values": content, "settings": run.model_dump(mode="json")}
+            )
+        )
     found = summary(plan, tmp_path)
     assert found["multi-task"]["uhn"] == {"seeds": 1, "diverged": 0, "tasks": {"mnist": 0.9, "kv": 0.1}}
     family = found["cnn-mixed-width"]["uhn"]

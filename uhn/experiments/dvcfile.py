@@ -107,12 +107,17 @@ def pipeline(plan: Plan) -> dict[str, Any]:
 
 
 def plots(plan: Plan) -> list[dict[str, Any]]:
-    """Return the training curves of the first seed, a plot per experiment."""
+    """Return the loss curves of the first seed, a plot per experiment.
+
+    The template ``.dvc/plots/phases.json`` draws initialisation (of a chain: each level) and training one above the
+    other: each counts its own steps, and their losses are of different things.
+    """
     curves: dict[str, dict[str, str]] = {}
     for run in plan.runs.values():
         if run.seed == plan.config.seeds(run.experiment)[0]:
             curves.setdefault(run.experiment, {})[f"results/{plan.profile}/runs/{run.name}/history.csv"] = "loss"
-    return [{f"loss of {name}": {"x": "step", "y": y, "title": name}} for name, y in curves.items()]
+    how = {"x": "step", "template": "phases"}
+    return [{f"loss of {name}": how | {"y": y, "title": name}} for name, y in curves.items()]
 
 
 def dvc_yaml(plan: Plan) -> str:
