@@ -57,6 +57,9 @@ def test_what_a_run_leaves_behind(method: str, precision: str, count: int, tmp_p
     found = run(settings(method, precision), tmp_path)
     assert found["parameters"] == {"target": 269_034, "trainable": count, "frozen": 0}
     assert 0 <= found["value"] <= 1
+    rows = found["data"][0]["rows"]["test"]
+    assert found["scored_rows"] == rows
+    assert 0.1 <= found["majority"] <= 1 and found["majority"] * rows == pytest.approx(round(found["majority"] * rows))
     folder = tmp_path / "results" / "runs" / "cifar10-cnn20" / method / "seed-1"
     assert json.loads((folder / "metrics.json").read_text())["method"] == method
     spec = zoo("cnn20-cifar10")

@@ -11,6 +11,7 @@ import torch
 from uhn.data.images import CIFAR10_PREPROCESSING, MNIST_PREPROCESSING, Images
 from uhn.data.pins import UnavailableError
 from uhn.data.receipts import digits_file
+from uhn.models.forward import Inputs
 from uhn.tasks import IGNORED, Batch, FullBatchTask, ImageRows, Limits, Provenance, RowTask, load_task
 from uhn.tasks.base import Card
 from uhn.tasks.splits import arrange, fingerprint, split_rows
@@ -153,6 +154,19 @@ def test_accuracy_loss_and_ignored_rows() -> None:
     assert (task.score(2.0, 3.0), task.metric, task.higher_is_better, task.chance) == (2 / 3, "accuracy", True, 0.1)
     with pytest.raises(ValueError, match="at least one row"):
         task.score(0.0, 0.0)
+
+
+def test_scored_rows_are_counted_by_class(tmp_path: Path) -> None:
+    """Nodes outside the split are not scored; a function has no classes."""
+    task = toy_task(test=23)
+    counts = np.bincount(np.concatenate([batch.target.numpy() for batch in task.eval_batches("test")]))
+    assert task.scored("test") == (23, counts.max() / 23)
+    inputs = Inputs(torch.zeros(6, 1))
+    split = {"test": Batch(inputs, torch.tensor([IGNORED, 2, 1, 2, IGNORED, 0]))}
+    assert FullBatchTask(task.card, split).scored("test") == (4, 0.5)
+    with pytest.raises(ValueError, match="no split 'val'"):
+        task.scored("val")
+    assert load_task("ellipj", root=tmp_path, seed=1).scored("test") == (1000, None)
 
 
 def test_function_task(tmp_path: Path) -> None:

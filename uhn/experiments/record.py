@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -37,6 +37,9 @@ def record(
     """Return what ``metrics.json`` says, digests apart; ``value`` is the test score, null in a sweep or if diverged."""
     task, spec = members[0].task, members[0].spec
     mean = mean_score(members, scores)
+    split: Literal["val", "test"] = "val" if settings.score == "validation" else "test"
+    tasks = {m.task.name: m.task for m in members}
+    scored = {name: each.scored(split) for name, each in tasks.items()}
     finite = train_loss is not None and train_loss == train_loss and abs(train_loss) != float("inf")
     values = {
         m.name: {
@@ -46,6 +49,8 @@ def record(
             "seen": m.seen,
             "target_std": m.task.target_std,
             "chance": m.task.chance,
+            "scored_rows": scored[m.task.name][0],
+            "majority": scored[m.task.name][1],
         }
         for m, score in zip(members, scores, strict=False)
     }
@@ -62,9 +67,11 @@ def record(
         "identity": identity,
         "settings": settings.model_dump(mode="json"),
         "settings_hash": settings_hash(settings),
-        "data": [vars(task.provenance) for task in {m.task.name: m.task for m in members}.values()],
+        "data": [vars(each.provenance) for each in tasks.values()],
         "target_std": task.target_std,
         "chance": task.chance,
+        "scored_rows": scored[task.name][0],
+        "majority": scored[task.name][1],
         "parameters": {"target": spec.num_params, **source.parameter_counts()},
         "budget": {
             "init_steps": sum(n for kind, n in steps if kind == "init"),

@@ -154,6 +154,17 @@ class Task(ABC):
     def eval_batches(self, split: Split) -> Iterator[Batch]:
         """Yield every row of a split once, in a fixed order, never augmented; ``ValueError`` without that split."""
 
+    def scored(self, split: Split) -> tuple[int, float | None]:
+        """Return the number of rows of a split that :meth:`score` counts, and the share of the most frequent class
+        among them (None for regression): the accuracy of always answering that class."""
+        rows, classes = 0, torch.zeros(self.classes or 0, dtype=torch.int64)
+        for batch in self.eval_batches(split):
+            target = batch.target[batch.target != IGNORED] if self.classes else batch.target
+            rows += len(target)
+            if self.classes:
+                classes += torch.bincount(target.cpu(), minlength=self.classes)
+        return rows, int(classes.max()) / rows if self.classes else None
+
     def loss(self, output: Tensor, target: Tensor) -> Float[Tensor, ""]:
         """Return the mean cross-entropy or the mean squared error, in float32."""
         if self.classes is None:
