@@ -6,6 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from uhn.experiments.budget import TRAIN_ROWS, run_steps
+from uhn.experiments.settings import RunSettings
+from uhn.reporting import paper
+
 GENERATOR = {
     "hidden": 64,
     "blocks": 2,
@@ -73,6 +77,8 @@ def metrics(
         "data": [{"name": dataset, "fingerprint": "f" * 64, "kind": kind, "detail": "d", "rows": rows or sizes}],
         "target_std": 0.5 if rmse else None,
         "chance": None if rmse else 0.1,
+        "scored_rows": (rows or sizes)["test"],
+        "majority": None if rmse else 0.1135,
         "parameters": {"target": target, "trainable": 148_353 if uhn else target, "frozen": 10_260 if uhn else 0},
         "budget": {"init_steps": 100 if uhn else 0, "train_steps": steps if full else steps // 10, "epochs": 100},
         "code": {"commit": "abcdef0123456789", "dirty": False, "digest": "c" * 64},
@@ -86,6 +92,24 @@ def metrics(
         "finished_at": "2026-01-02T03:04:05Z",
     }  # fmt: skip
     return record | changes
+
+
+def planned(run: RunSettings, value: float | None = 0.98, **changes: Any) -> dict[str, Any]:
+    """The record that a run of these settings leaves: its rows and steps are those that they ask for."""
+    data = []
+    for task in run.tasks:
+        size = paper.DATASETS[task.dataset]
+        whole, kept = TRAIN_ROWS.get(task.dataset, (size.train, size.train))
+        train = min(kept if run.validate_split else whole, run.data.train_rows or whole)
+        rows = {"train": train, "val": 0, "test": min(size.test, run.data.test_rows or size.test)}
+        data.append({"name": task.dataset, "fingerprint": "f" * 64, "kind": "real", "detail": "d", "rows": rows})
+    steps = run_steps(run) - run.init.steps
+    own = {
+        "settings": run.model_dump(mode="json"),
+        "data": data,
+        "budget": {"init_steps": run.init.steps, "train_steps": steps, "epochs": run.train.epochs},
+    }
+    return metrics(run.experiment, run.method, run.seed, value, **own | changes)
 
 
 def history(steps: int = 40, scale: float = 1.0) -> str:

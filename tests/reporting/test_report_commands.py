@@ -90,7 +90,7 @@ def test_explain_shows_the_whole_way(results: Path, capsys: pytest.CaptureFixtur
     text = capsys.readouterr().out
     for part in (
         "table01 / mnist-mlp / uhn: 98.00 ± 0.00 (reduced)",
-        "reduced    2 seeds (paper 3)",
+        "differs    2 seeds (paper 3)",
         "run        mnist-mlp/uhn/seed-2",
         f"identity   {1:064x}",
         f"settings   {2:064x}",

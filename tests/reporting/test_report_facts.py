@@ -118,16 +118,21 @@ def test_fields_that_layers_use_are_a_fact_and_need_no_layer_then() -> None:
     assert [row.key for row in built.spec.rows if built.cell(row.key, "conv").text] == ["bias_type"]
 
 
-def test_a_stand_in_is_marked_in_its_cells_and_in_the_coverage() -> None:
+@pytest.mark.parametrize("older", [False, True])
+def test_a_stand_in_is_never_measured(older: bool) -> None:
+    """Nor shown where an older file holds the numbers it was generated from."""
     facts = {"citation": {"cora": measure.citation(ring(), "stand-in"), "pubmed": measure.citation(ring(), "real")}}
+    assert facts["citation"]["cora"] == {"kind": "stand-in"}
+    if older:
+        facts["citation"]["cora"] = measure.citation(ring(), "real") | {"kind": "stand-in"}
     book = Book("quick", {}, facts=facts)
     built = build(tables()["table10"], book)
-    assert shown(built.cell("edges", "cora")) == "1,601 (stand-in)"
-    assert built.cell("edges", "cora").csv == {"cora": "1,601", "cora_marks": "stand-in"}
+    assert shown(built.cell("edges", "cora")) == "not measured: stand-in"
+    assert built.cell("edges", "cora").csv == {"cora": "not measured: stand-in", "cora_marks": ""}
     assert shown(built.cell("edges", "pubmed")) == "1,601"
-    assert "stand-in" in dict(built.legend)
+    assert {"stand-in", "not measured"} <= {*dict(built.legend)}
     text = to_markdown(book)
-    assert "| edges | cora | measured, stand-in |" in text and "| edges | pubmed | measured |" in text
+    assert "| edges | cora | not measured: stand-in |" in text and "| edges | pubmed | measured |" in text
 
 
 def test_facts_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,7 +153,7 @@ def test_every_profile_has_the_tables_and_figures_it_can_make() -> None:
         names = {path.stem for path in rendered}
         assert {f"table{number:02d}" for number in range(1, 29)} == {
             path.stem for path in rendered if path.suffix == ".md"
-        } - {"coverage"}
+        } - {"coverage", "claims"}
         assert {"figure3", "figure4", "figure5", "parameters", "coverage", "report"} <= names
         assert sum(path.name == "model.safetensors" for path in read_files(plan, Path("results"))) >= 3
 

@@ -89,7 +89,7 @@ def test_a_cell_is_two_clicks_from_settings_data_code_and_curve(results: Path) -
 def test_a_table_comes_before_the_list_of_what_was_reduced(tmp_path: Path) -> None:
     leave(tmp_path, metrics(full=False))
     section = page.to_html(book(tmp_path)).partition('<section id="table01">')[2].partition("</section>")[0]
-    assert 0 < section.index("</table>") < section.index("Reduced relative to the paper")
+    assert 0 < section.index("</table>") < section.index("Reduced or otherwise than in the paper")
     assert section.count('<ul class="caption">') == 1
 
 
@@ -138,6 +138,24 @@ def test_tasks_with_different_metrics_have_a_curve_each(tmp_path: Path, diverged
     found = re.findall(r"<figcaption>([^<]*) while training</figcaption>", page.to_html(book(tmp_path)))
     words = {name: "Score" if diverged else "RMSE" if name == "kv" else "Accuracy" for name in names}
     assert found == [f"{name}: {words[name]}" for name in names]
+
+
+def test_levels_of_a_chain_have_a_curve_each(tmp_path: Path) -> None:
+    """Each level counts its own steps and fits another model: one line through all of them means nothing."""
+    record = metrics("recursive-k2", "uhn", 1)
+    record["settings"]["depth"] = 2
+    losses = {level: [level + 1 / step for step in (1, 2, 3)] for level in (10, 20, 30)}
+    lines = ["phase,step,epoch,lr,loss,metric,seconds"]
+    lines += [f"init,{step},1,1,{loss},,0" for each in losses.values() for step, loss in enumerate(each, 1)]
+    lines += ["train,1,1,1,2.0,,0", "train,2,1,1,1.0,,0"]
+    leave(tmp_path, record, text="\n".join(lines) + "\n")
+    run = load_runs(tmp_path, "quick")["recursive-k2/uhn/seed-1"]
+    for level, each in enumerate(losses.values()):
+        (curve,) = curves.history_curves([run], "init", "loss", level=level)
+        assert curve.points == tuple(enumerate(each, 1))
+    assert curves.history_curves([run], "init", "loss", level=3) == []
+    found = re.findall(r"<figcaption>(Initialisation[^<]*)</figcaption>", page.to_html(book(tmp_path)))
+    assert found == ["Initialisation loss of H1", "Initialisation loss of H2", "Initialisation loss of the model"]
 
 
 def test_the_outcome_of_a_trial_is_its_validation_value(tmp_path: Path) -> None:

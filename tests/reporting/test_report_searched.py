@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from reporting_synthetic import leave, metrics
 
 from uhn.experiments.config import load_config
 from uhn.experiments.plan import Plan
 from uhn.experiments.sweeps import Outcome, Values
+from uhn.reporting.book import Book
 from uhn.reporting.catalogue import tables
 from uhn.reporting.coverage import table_lines
 from uhn.reporting.explain import explain
 from uhn.reporting.render import open_book
+from uhn.reporting.results import load_runs
 from uhn.reporting.tables import build, shown, to_markdown
 
 CHOSEN = Values(0.002, 80, 0.001, 4)
@@ -83,16 +87,20 @@ def test_every_cell_has_a_status_and_every_choice_its_reason(repository: Path, r
     assert "reason" not in explain(book, "table13", "mnist-cnn8", "lr_selected")
 
 
-def test_a_table_says_whose_hyperparameters_its_runs_have(repository: Path) -> None:
-    """In the committed reference results every run is of an older record that does not say; a new one does."""
-    book = open_book(repository / "results" / "reference", "paper", repository / "params.yaml", present=False)
-    table = build(tables(book.methods)["table11"], book)
-    assert table.hyperparameters == ""
-    runs = [run for cells in table.cells for cell in cells if cell.evidence for run in cell.evidence.runs]
-    for run in runs:
-        run.settings["hyperparameters"] = "selected" if run["method"] == "uhn" else "paper"  # type: ignore[index]
-    assert build(table.spec, book).hyperparameters == (
-        "Hyperparameters: the paper's: kan-ellipj direct, kan-kv direct, kan-sph_harm11 direct; "
-        "as this profile's own sweeps selected them: kan-ellipj uhn, kan-kv uhn, kan-sph_harm11 uhn."
+def test_a_table_says_whose_hyperparameters_its_runs_have(tmp_path: Path) -> None:
+    """As the plan has it; without a plan, as the record says, if it does."""
+    leave(
+        tmp_path, *[metrics(f"kan-{name}", method, 1, 0.1) for name in ("ellipj", "kv") for method in ("direct", "uhn")]
     )
-    assert "as this profile's own sweeps" in to_markdown(build(table.spec, book))
+    book = Book("quick", load_runs(tmp_path, "quick"))
+    spec = tables(book.methods)["table11"]
+    assert build(spec, book).hyperparameters == "", "older records do not say"
+    whose = dict.fromkeys(book.runs, "paper")
+    assert build(spec, replace(book, whose=whose)).hyperparameters == "Hyperparameters: the paper's."
+    whose |= {name: "selected" for name in book.runs if "/uhn/" in name}
+    table = build(spec, replace(book, whose=whose))
+    assert table.hyperparameters == (
+        "Hyperparameters: the paper's: kan-ellipj direct, kan-kv direct; "
+        "as this profile's own sweeps selected them: kan-ellipj uhn, kan-kv uhn."
+    )
+    assert table.hyperparameters in to_markdown(table)

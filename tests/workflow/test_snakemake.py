@@ -75,8 +75,10 @@ def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) ->
         "citation.json",
     }
     assert "| 624,987 |" in (tables / "table03.md").read_text()
-    assert "2,708 (stand-in)" in (tables / "table10.md").read_text()
+    assert "| not measured: stand-in |" in (tables / "table10.md").read_text()
+    assert "2,708 (stand-in)" not in (tables / "table10.md").read_text()
     page = (folder / "report.html").read_text()
+    assert "Stand-in data: " in page.partition("<nav")[0]
     assert all(f'<section id="{name}">' in page for name in ("table06", "table09", "table10", "table17", "figure3"))
     assert NOTHING in workflow.snakemake("tables")
     names = {path.parent.relative_to(runs).as_posix() for path in runs.rglob("metrics.json")}

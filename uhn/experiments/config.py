@@ -181,9 +181,9 @@ class Config:
         elif (sweep := self.sweep_of(experiment, method)) is not None:
             layers.append((selected or sweep.assumed).layer(sweep.unit))
             layers += self._own(experiment, method, sweep.experiment)
-            layers.append({"hyperparameters": "selected"})
+            layers.append({"hyperparameters": "selected" if selected else "assumed"})
         found = self._settings(entry, layers, experiment, method, seed, paper=budget)
-        chosen = found.hyperparameters == "selected" or trial is not None
+        chosen = found.hyperparameters != "paper" or trial is not None
         same = chosen or (found.init, found.train) == (paper.init, paper.train)
         return found if same else found.model_copy(update={"hyperparameters": "profile"})
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from uhn.experiments.digest import code_digest
 from uhn.experiments.settings import RunSettings
@@ -54,6 +57,20 @@ one from another room; a chosen module's import from its own room does. How file
 def settings_hash(settings: RunSettings) -> str:
     """SHA-256 of what decides the result, without names and captions: two runs that agree here are the same run."""
     return _hash(settings.model_dump(mode="json", exclude={**dict.fromkeys(NOT_IDENTITY, True), **WITHIN}))
+
+
+def same_settings(recorded: Mapping[str, Any], present: RunSettings) -> bool:
+    """Whether a run that left ``recorded`` was trained under ``present``: names and captions aside, and the device and
+    its threads, which change the last bits.
+
+    Hashes of older records are of other sets of keys: a key that they lack is taken for its default.
+    """
+    aside = {key: getattr(present, key) for key in (*NOT_IDENTITY, "compute")}
+    try:
+        then = RunSettings.model_validate(dict(recorded) | aside)
+    except ValidationError:
+        return False
+    return settings_hash(then) == settings_hash(present)
 
 
 def run_identity(settings: RunSettings, fingerprints: Iterable[str]) -> str:

@@ -211,8 +211,8 @@ class RunSettings(Settings):
         compute: device, threads and kernel.
         evaluate_every: epochs or steps between two evaluations on the validation split, none if none.
         checkpoint_seconds: time between two progress files.
-        hyperparameters: whose they are: the paper's, selected by the profile's sweeps, or the profile's own; for
-            captions only.
+        hyperparameters: whose they are: the paper's, selected by the profile's sweeps, assumed in a plan until these
+            have ended, or the profile's own; for captions only.
         paper: the paper's budget.
     """
 
@@ -234,7 +234,7 @@ class RunSettings(Settings):
     compute: ComputeSettings = ComputeSettings()
     evaluate_every: Count | None = None
     checkpoint_seconds: Rate = 60.0
-    hyperparameters: Literal["paper", "selected", "profile"] = "paper"
+    hyperparameters: Literal["paper", "selected", "assumed", "profile"] = "paper"
     paper: PaperBudget
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from typing import Any
 from uhn.experiments.commands import Subparsers, add_profile, plan_of
 from uhn.experiments.config import ConfigError
 from uhn.experiments.dvcfile import dvc_yaml
+from uhn.experiments.identity import same_settings
 from uhn.experiments.plan import Plan
 from uhn.files import write_atomically
 from uhn.records import RECORD, read_record
@@ -58,7 +59,8 @@ def write_dvc(args: argparse.Namespace) -> int:
 
 
 def summary(plan: Plan, results: Path) -> dict[str, Any]:
-    """Return experiment → method → value (mean over the finished seeds), std (n - 1), seeds and diverged seeds.
+    """Return experiment → method → value (mean over the finished seeds), std (n - 1), seeds and diverged seeds; without
+    seeds that were trained under other settings than the plan's.
 
     A run of several tasks has no value of its own: ``tasks`` holds one a task. A model set's also has ``seen`` and
     ``unseen``.
@@ -69,6 +71,8 @@ def summary(plan: Plan, results: Path) -> dict[str, Any]:
         path = results / "runs" / run.name / RECORD
         if path.is_file():
             metrics = read_record(path)
+            if not same_settings(metrics["settings"], run):
+                continue
             key = (run.experiment, run.method)
             finished.setdefault(key, [])
             diverged.setdefault(key, 0)

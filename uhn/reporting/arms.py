@@ -24,7 +24,7 @@ def inequalities(first: Evidence, second: Evidence, allowed: Sequence[str], step
         allowed: settings that may differ (``train`` allows all of ``train.*``).
         steps: ``"equal"``: the arms take the same number of training steps; ``"per task"``: on the cell's task.
     """
-    found = differences(first.runs, second.runs, allowed) if first.reductions or second.reductions else []
+    found = differences(first.runs, second.runs, allowed) if first.differences or second.differences else []
     if steps != "any":
         ours, theirs = training_steps(first, steps), training_steps(second, steps)
         if abs(ours - theirs) > 0.05 * max(ours, theirs):

@@ -88,12 +88,12 @@ def judge(claim: Claim, book: Book) -> Finding:
     absent = tuple(c.label for number, (c, _, _) in enumerate(pairs) if number not in there)
     if not there:
         return Finding(claim, "open", None, (), absent, "no runs")
-    unequal, notes, reduced = dict[str, None](), dict[str, None](), False
+    unequal, notes, words = dict[str, None](), dict[str, None](), set[str]()
     for c, a, b in (pairs[number] for number in there):
         unequal |= dict.fromkeys(inequalities(a, b, claim.may_differ, claim.steps))
         marks = doubts(a) + ([] if claim.may_fail else doubts(b))
         notes |= dict.fromkeys(f"{c.label}: {mark}" for mark in marks)
-        reduced |= bool(a.reductions or b.reductions)
+        words |= {*a.status, *b.status}
     found = combine([interval(*values[number], ratio=claim.ratio) for number in there], ratio=claim.ratio)
     verdict: Verdict = "right direction" if claim.low <= found.middle <= claim.high else "open"
     if not (unequal or notes or absent):
@@ -101,7 +101,7 @@ def judge(claim: Claim, book: Book) -> Finding:
             verdict = "confirmed"
         elif found.high < claim.low or found.low > claim.high:
             verdict = "contradicted"
-    budget = "reduced" if reduced else "paper"
+    budget = next((word for word in ("reduced", "changed") if word in words), "paper")
     return Finding(claim, verdict, found, tuple(unequal), absent, budget, tuple(notes))
 
 
@@ -112,4 +112,4 @@ def guesses(evidence: Evidence) -> list[float]:
 
 def doubts(evidence: Evidence) -> list[str]:
     """Marks under which a number is no evidence. What is smaller in both arms alike, data included, is none of them."""
-    return [mark for mark in evidence.marks if mark not in ("reduced", "subset")]
+    return [mark for mark in evidence.marks if mark not in ("reduced", "changed", "subset")]

@@ -116,7 +116,7 @@ class Measure:
             return Cell(EMPTY, self._csv(EMPTY, Statistic(None, None, 0), 1, ()))
         evidence = book.evidence(source)
         text = printed(evidence.statistic, source.metric)
-        if not evidence.runs and not evidence.missing:
+        if not evidence.statistic.total:
             text = book.absence(source)
         factor = 100 if source.metric == "accuracy" else 1
         return Cell(text, self._csv(text, evidence.statistic, factor, evidence.marks), evidence.marks, evidence)
@@ -179,10 +179,14 @@ class Fact:
             first, second = second, first
         record = book.facts.get(self.topic, {}).get(first, {})
         value, kind = record.get(second), record.get("kind", "real")
+        kinds = [str(each) for each in (kind if isinstance(kind, list) else [kind]) if each != "real"]
+        if self.topic == "citation" and "stand-in" in kinds:  # generated in the shape that would be measured
+            text = f"{self.absent}: stand-in"
+            return Cell(text, {self.key: text, f"{self.key}_marks": ""})
         text = self.absent if value is None else shown_value(value)
         wanted = row.labels.get(f"{self.key}_paper")
         differs = self.compare and wanted is not None and text != wanted
-        marks = [f"paper {wanted}"] * differs + [str(kind)] * (kind != "real")
+        marks = [f"paper {wanted}"] * differs + kinds
         if value is None:
             return Cell(text, {self.key: text, f"{self.key}_marks": ""})
         return Cell(text, {self.key: text, f"{self.key}_marks": "; ".join(marks)}, tuple(marks))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from uhn.reporting import paper
 from uhn.reporting.book import Book, Evidence
 from uhn.reporting.catalogue import FIGURES, FigureSpec, tables, worth
 from uhn.reporting.columns import EMPTY, Fact, Measure, TableSpec
@@ -16,17 +17,22 @@ from uhn.reporting.tables import build
 MEANING = {
     "paper budget": "the paper's generator, steps, rows, batch and seeds, on the real data",
     "reduced": "less than that; the table's caption says what",
+    "changed": "all of that, but other settings than the paper's; the table's caption says which",
     "subset": "on a part of the real data",
     "stand-in": "on generated data of the same shape",
-    "not trained": "no better than guessing",
+    "not above the majority class": "no better than always answering the most frequent class",
+    "majority unknown": "better than 1/classes; nothing says how frequent the most frequent class is",
+    "not trained": "an RMSE no better than that of the targets' mean",
     "older code": "made by code that has changed since, and not accepted as it stands",
+    "other settings": "seeds trained under other settings than the plan's; the number does not rest on them",
     "diverged": "at least one seed diverged",
     "incomplete": "some of the planned seeds have no result",
     "our grid": "the paper's grid is lost; this one lies around its selected value",
     "rendered": "made from the code, needs no run",
     "measured": "needs no run",
     "not measured": "nothing of this profile says",
-    "not swept in this profile": "the paper's selection is used",
+    "not measured: stand-in": "only a stand-in is there, generated in the shape of the real data",
+    "not swept in this profile": "the captions of the tables of results say whose hyperparameters its runs have",
     "not run": "planned, no result",
     "not in this profile": "another profile runs it",
     "not built": "no profile can produce it yet",
@@ -48,24 +54,17 @@ class Line:
 
 def status(evidence: Evidence, book: Book) -> str:
     """The status words of one cell, joined by commas."""
-    if not evidence.runs:
+    if not evidence.found:
         return "not run" if evidence.missing else book.absence(evidence.source)
     statistic = evidence.statistic
-    words = ["reduced"] if evidence.reductions else []
-    words += evidence.kinds
-    found = {
-        "not trained": not evidence.trained,
-        "older code": any(run.name in evidence.older for run in evidence.runs),
-        "diverged": statistic.diverged > 0,
-        "incomplete": statistic.missing > 0,
-    }
-    words += [word for word, holds in found.items() if holds]
+    counts = {"other settings": statistic.other, "diverged": statistic.diverged, "incomplete": statistic.missing}
+    words = [*evidence.status, *(word for word, count in counts.items() if count)]
     return ", ".join(words) or "paper budget"
 
 
 def commit(evidence: Evidence) -> str:
     """Short commits of the runs, ``+`` where the tree had changes that were not committed."""
-    codes = (run["code"] for run in evidence.runs)
+    codes = (run["code"] for run in evidence.found)
     names = {f"{(code.get('commit') or 'unknown')[:8]}{'+' * bool(code.get('dirty'))}" for code in codes}
     return ", ".join(sorted(names)) or EMPTY
 
@@ -96,8 +95,9 @@ def table_lines(spec: TableSpec, book: Book) -> list[Line]:
                 lines.append(line(row.key, column.key, cell.evidence, book))
             elif isinstance(column, Fact):
                 words = [word for word in cell.marks if word in MEANING]
-                if cell.text == column.absent or NOT_SWEPT not in words:
-                    words.insert(0, cell.text if cell.text == column.absent else "measured")
+                absent = cell.text.startswith(column.absent)
+                if absent or NOT_SWEPT not in words:
+                    words.insert(0, cell.text if absent else "measured")
                 lines.append(Line(row.key, column.key, ", ".join(words)))
     return lines
 
@@ -130,7 +130,10 @@ def to_markdown(book: Book) -> str:
     """The whole list as Markdown: a summary, then each table and figure."""
     everything = parts(book)
     text = [f"# Coverage: profile {book.profile}", ""]
-    text += ["What stands behind each cell of the paper's tables and figures.", "", "| | Cells |", "| --- | --- |"]
+    text += ["What stands behind each cell of the paper's tables and figures.", ""]
+    if names := ", ".join(map(paper.label, book.stand_ins())):
+        text += [f"**Stand-in data: {names}.** What rests on them says nothing of the real data.", ""]
+    text += ["| | Cells |", "| --- | --- |"]
     text += [*(f"| {title} | {_counted(lines)} |" for title, lines in everything), ""]
     used = {word for _, lines in everything for entry in lines for word in entry.status.split(", ")}
     text += [f"- *{word}*: {meaning}" for word, meaning in MEANING.items() if word in used]

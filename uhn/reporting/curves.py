@@ -25,16 +25,21 @@ class Curve:
     points: tuple[tuple[float, float], ...]
 
 
-def history_curves(runs: Sequence[Run], phase: str, column: str, part: int = 0) -> list[Curve]:
+def history_curves(runs: Sequence[Run], phase: str, column: str, part: int = 0, level: int = 0) -> list[Curve]:
     """One curve per run from its history; rows without a finite value are left out, long ones averaged in bins.
 
     ``part`` picks one of the values of a cell that holds several: those of tasks with different metrics, in order.
+    ``level`` picks one of the initialisation phases of a chain: each is of another model, and counts its own steps.
     """
     curves = []
     for run in runs:
-        points = []
+        points, number, before = [], 0, -1
         for row in load_history(run):
-            if row["phase"] == phase and row[column] not in ("", None):
+            if row["phase"] != phase:
+                continue
+            step = int(row["step"])
+            number, before = number + (phase == "init" and step <= before), step
+            if number == level and row[column] not in ("", None):
                 x, y = float(row["step"]), float(row[column].split()[part])
                 if math.isfinite(x) and math.isfinite(y):
                     points.append((x, y))

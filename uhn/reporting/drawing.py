@@ -64,6 +64,11 @@ def nothing(why: str) -> Figure:
     return figure
 
 
+def remark(figure: Figure, text: str) -> None:
+    """Write what must not be overlooked below the panels."""
+    figure.supxlabel(text, fontsize=8, color="#8a3b00")
+
+
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write ``stem.png`` and ``stem.svg`` without a date or a version in them."""
     paths = []

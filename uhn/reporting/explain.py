@@ -39,10 +39,13 @@ def explain(book: Book, table: str, row: str, column: str, *, root: Path | None 
         key = f"{row}/{_method(declared[table], column)}"
         return "\n".join([*lines, "rests on no run", *(f"\n{text.rstrip()}" for text in book.reasons.get(key, ()))])
     lines.append(f"status     {status(evidence, book)}")
-    lines += [f"reduced    {phrase}" for phrase in evidence.reductions]
+    lines += [f"differs    {difference.phrase}" for difference in evidence.differences]
+    if evidence.baseline is not None:
+        lines.append(f"baseline   {evidence.baseline}")
     lines += [f"missing    {name}" for name in evidence.missing]
-    for run in evidence.runs:
+    for run in evidence.found:
         lines += ["", *_run(run, root)]
+        lines += ["other      settings than the plan's: no number rests on it"] * (run in evidence.other)
     return "\n".join(lines)
 
 

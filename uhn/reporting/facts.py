@@ -2,7 +2,8 @@
 
 A profile's stages leave them as ``results/<profile>/facts/<topic>.json``, each ``{row: {column: value}}``:
 
-- ``citation``: ``{"cora": {"nodes": …, "edges": …, "features": …, "classes": …, "kind": "real"}, …}`` (Table 10)
+- ``citation``: ``{"cora": {"nodes": …, "edges": …, "features": …, "classes": …, "kind": "real"}, …}`` (Table 10),
+  of a stand-in ``{"kind": "stand-in"}``
 - ``model-sets``: ``{"cnn-mixed-width": {"models", "mean", "largest", "training", "hold_in", "held_out",
   "validation"}, …}`` (Tables 3 and 17)
 - ``descriptors``: ``{"conv": {"index": [field, …], "structure": [field, …]}, …}`` (Tables 6 and 8)
@@ -11,7 +12,7 @@ A profile's stages leave them as ``results/<profile>/facts/<topic>.json``, each 
 - ``guardrails``: ``{experiment: {"guardrail": …}, …}`` (Table 20)
 
 :mod:`uhn.reporting.measure` makes the first three as files, :mod:`uhn.reporting.searched` the others from the plan and
-the outcomes of its sweeps. Values of a row whose ``kind`` is not ``real`` are marked with it.
+the outcomes of its sweeps. Values of a row whose ``kind`` is not ``real`` are marked with it, or with each of a list.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from uhn.experiments.config import Config
+    from uhn.experiments.plan import Plan
 
 Facts = dict[str, dict[str, dict[str, Any]]]
 
@@ -48,6 +50,13 @@ def paper_config(params: Path) -> Config | None:
         return load_config(params, "paper")
     except ValueError:
         return None
+
+
+def paper_settings(config: Config, plan: Plan) -> dict[str, dict[str, Any]]:
+    """By group ``<experiment>/<method>`` of a plan's runs, the settings of the profile ``paper``."""
+    groups = {f"{run.experiment}/{run.method}": run for run in plan.runs.values()}
+    resolved = {key: config.resolve(run.experiment, run.method, run.seed) for key, run in groups.items()}
+    return {key: run.model_dump(mode="json") for key, run in resolved.items()}
 
 
 def paper_selection(config: Config) -> Facts:

@@ -1,10 +1,12 @@
-"""Confidence intervals over seeds: of a difference of means, of a ratio of geometric means, and of several rows."""
+"""Confidence intervals: over seeds, of a difference of means, a ratio of geometric means and several rows; over rows,
+of a share."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 CONFIDENCE = 0.95
 """Of every interval, two-sided."""
@@ -18,6 +20,14 @@ class Interval:
     low: float
     high: float
     seeds: int
+
+
+def wilson(share: float, rows: int) -> tuple[float, float]:
+    """The two-sided 95 % interval (Wilson's score) of a probability of which ``share`` was seen in ``rows`` trials."""
+    z2 = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) ** 2
+    middle = share + z2 / (2 * rows)
+    half = math.sqrt(z2 * (share * (1 - share) / rows + z2 / (4 * rows**2)))
+    return (middle - half) / (1 + z2 / rows), (middle + half) / (1 + z2 / rows)
 
 
 def interval(first: Sequence[float], second: Sequence[float], *, ratio: bool) -> Interval:

@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from html import escape
 
-from uhn.reporting import coverage
+from uhn.reporting import coverage, paper
 from uhn.reporting.book import Book, Evidence
 from uhn.reporting.catalogue import FIGURES, tables, worth
 from uhn.reporting.columns import EMPTY, Cell
@@ -26,7 +26,7 @@ def to_html(book: Book, pictures: Mapping[str, bytes] | None = None) -> str:
     for table in built:
         for cells in table.cells:
             for cell in cells:
-                if cell.evidence is not None and cell.evidence.runs:
+                if cell.evidence is not None and cell.evidence.found:
                     groups.setdefault(cell.evidence.source.group, cell.evidence)
     rests: dict[str, list[str]] = {}
     for table in built:
@@ -41,6 +41,7 @@ def to_html(book: Book, pictures: Mapping[str, bytes] | None = None) -> str:
         f'<h1 id="top">{escape(title)}</h1>',
         '<p class="small">A number leads to the runs behind it; a run shows its settings, data, code and curve. '
         "Hover over a number for its seeds.</p>",
+        _banner(book.stand_ins()),
         _contents(built, drawn, groups, bool(book.reasons)),
         *(_table(table) for table in built),
         *(_figure(name, picture) for name, picture in drawn.items()),
@@ -51,6 +52,18 @@ def to_html(book: Book, pictures: Mapping[str, bytes] | None = None) -> str:
         "</body></html>\n",
     ]
     return "".join(parts)
+
+
+def _banner(stand_ins: Iterable[str]) -> str:
+    """What nobody may overlook: which datasets were not at hand."""
+    names = ", ".join(paper.label(name) for name in stand_ins)
+    if not names:
+        return ""
+    return (
+        f'<p class="banner" role="alert"><strong>Stand-in data: {escape(names)}.</strong> The real data were not at '
+        "hand, and generated data of the same shape took their place. What rests on them is marked stand-in, and says "
+        "nothing of the real data.</p>"
+    )
 
 
 def _contents(built: Iterable[Table], drawn: Iterable[str], groups: Iterable[str], searched: bool) -> str:
@@ -73,7 +86,7 @@ def _table(table: Table) -> str:
             for column, cell in zip(spec.columns, cells, strict=True)
         ]
         body.append(f"<tr>{''.join(line)}</tr>")
-    caption = "".join(f"<li>{escape(text)}</li>" for text in table.reduced[1:])
+    caption = "".join(f"<li>{escape(text)}</li>" for text in table.differences[1:])
     notes = [f"<li><b>{escape(word)}</b>: {escape(meaning)}</li>" for word, meaning in table.legend]
     notes += [f"<li>{escape(note)}</li>" for note in spec.notes]
     return (
@@ -81,7 +94,7 @@ def _table(table: Table) -> str:
         + (f'<p class="small">{escape(table.hyperparameters)}</p>' if table.hyperparameters else "")
         + f'<div class="scroll" tabindex="0"><table class="cards"><thead><tr>{heads}</tr></thead>'
         + f'<tbody>{"".join(body)}</tbody></table></div><ul class="legend">{"".join(notes)}</ul>'
-        + (f'<p class="small">{escape(table.reduced[0])}</p><ul class="caption">{caption}</ul>' if caption else "")
+        + (f'<p class="small">{escape(table.differences[0])}</p><ul class="caption">{caption}</ul>' if caption else "")
         + "</section>"
     )
 
@@ -112,12 +125,12 @@ def _side(numeric: bool, text: str = "") -> str:
 
 def _cell(cell: Cell) -> str:
     marks = f'<span class="marks">{escape(", ".join(cell.marks))}</span>' if cell.marks else ""
-    if cell.evidence is None or not cell.evidence.runs:
+    if cell.evidence is None or not cell.evidence.found:
         quiet = cell.text in ("lost", "not run", "not built", "not in this profile", EMPTY)
         return (f'<span class="absent">{escape(cell.text)}</span>' if quiet else escape(cell.text)) + marks
-    hover = "; ".join(told(run) for run in cell.evidence.runs)
-    if cell.evidence.reductions:
-        hover += ". Reduced: " + "; ".join(cell.evidence.reductions)
+    hover = "; ".join(told(run) for run in cell.evidence.found)
+    if cell.evidence.differences:
+        hover += ". Not as in the paper: " + "; ".join(each.phrase for each in cell.evidence.differences)
     return f'<a href="#{anchor(cell.evidence.source.group)}" title="{escape(hover)}">{escape(cell.text)}</a>{marks}'
 
 

@@ -29,14 +29,15 @@ def told(run: Run) -> str:
 
 def group_section(name: str, evidence: Evidence, on: Sequence[str]) -> str:
     """The section of the runs behind one or more cells; ``on`` names the tables that rest on them."""
-    runs = evidence.runs
+    runs = evidence.found
     seeds = legend([f"seed {run['seed']}" for run in runs])
     where = ", ".join(f'<a href="#{table}">Table {int(table[5:])}</a>' for table in on)
     facts = [
         ("In", where),
         ("Data", "<br>".join(sorted({_data(record) for run in runs for record in run["data"]}))),
         ("Code", escape(commit(evidence)) + " " + _digests(runs)),
-        ("Reduced", escape("; ".join(evidence.reductions)) or "nothing"),
+        ("Not as in the paper", escape("; ".join(each.phrase for each in evidence.differences)) or "nothing"),
+        ("Other settings", escape(", ".join(run.name for run in evidence.other))),
         ("Missing", escape(", ".join(evidence.missing))),
     ]
     return (
@@ -47,16 +48,25 @@ def group_section(name: str, evidence: Evidence, on: Sequence[str]) -> str:
 
 
 def _curves(name: str, runs: tuple[Run, ...]) -> str:
-    plots = [("init", "loss", 0, "Initialisation loss", "loss"), ("train", "loss", 0, "Training loss", "loss")]
+    plots = [("init", "loss", 0, level, title, "loss") for level, title in enumerate(_levels(runs[0]))]
+    plots.append(("train", "loss", 0, 0, "Training loss", "loss"))
     for part, (task, metric) in enumerate(_scored(runs)):
         title = f"{'RMSE' if metric == 'rmse' else metric.capitalize()} while training"
-        plots.append(("train", "metric", part, f"{task}: {title}" if task else title, metric))
+        plots.append(("train", "metric", part, 0, f"{task}: {title}" if task else title, metric))
     figures = []
-    for phase, column, part, title, label in plots:
-        curves = history_curves(runs, phase, column, part)
+    for phase, column, part, level, title, label in plots:
+        curves = history_curves(runs, phase, column, part, level)
         if picture := svg(curves, title=f"{title}, {name}", x_label="step", y_label=label, log=label == "loss"):
             figures.append(f"<figure>{picture}<figcaption>{escape(title)}</figcaption></figure>")
     return "".join(figures)
+
+
+def _levels(run: Run) -> list[str]:
+    """Titles of the curves of an initialisation: one, or one per level of a chain, from its root to the model."""
+    depth = int(run.settings.get("depth", 0))
+    return [f"Initialisation loss of H{level}" for level in range(1, depth + 1)] + [
+        f"Initialisation loss{' of the model' if depth else ''}"
+    ]
 
 
 def _scored(runs: tuple[Run, ...]) -> list[tuple[str, str]]:

@@ -140,6 +140,11 @@ RESULTS: Final = {
 """Known results by (experiment, method, what): accuracy in percent. Everything else is lost."""
 
 
+def label(dataset: str) -> str:
+    """A dataset's printed name."""
+    return DATASETS[dataset].label if dataset in DATASETS else dataset
+
+
 def result(experiment: str, method: str, pick: str = "value") -> str:
     """The paper's printed result of a cell, or ``"lost"``."""
     return RESULTS.get((experiment, method, pick), LOST)

@@ -1,14 +1,15 @@
-"""Where a run falls short of the paper's budget, in words, and how large its share of it is."""
+"""Where a run differs from the paper's settings, in words, and how large its share of the paper's budget is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 from uhn.reporting import paper
 from uhn.reporting.results import Run
 
-GENERATOR_WORDS = {
+GENERATOR_WORDS: Final = {
     "hidden": "hidden width",
     "blocks": "residual blocks",
     "index_frequencies": "index frequencies",
@@ -17,6 +18,24 @@ GENERATOR_WORDS = {
     "encoding": "encoding",
     "scale": "frequency scale",
 }
+
+SAID_ELSEWHERE: Final = {
+    "name", "experiment", "method", "seed", "tasks", "model_set", "depth",  # what the row is: no profile changes it
+    "hyperparameters", "paper",  # captions themselves
+    "score",  # a trial's; no table shows one
+    "data.stand_in",  # whether one was used is a mark
+    "compute.device", "compute.threads", "compute.kernel",  # decide last bits at most
+    "checkpoint_seconds", "evaluate_every",  # how often a run is saved and looked at
+}  # fmt: skip
+"""Settings that no caption compares. Every other one that is not the paper's is in :func:`differences`."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that is not the paper's, as a phrase; ``less`` if it is a smaller budget and not just another value."""
+
+    phrase: str
+    less: bool = False
 
 
 def dataset_names(run: Run) -> list[str]:
@@ -36,53 +55,102 @@ def share(run: Run) -> float | None:
     return min(1.0, run["budget"].get("train_steps", 0) / steps) if steps else None
 
 
-def reductions(run: Run) -> tuple[str, ...]:
-    """What this run has less of than the paper's, one phrase each; empty at the paper's full budget."""
-    return (*_generator(run), *_budget(run), *_data(run))
+def differences(run: Run, full: Mapping[str, Any] | None = None) -> tuple[Difference, ...]:
+    """What this run has less of than the paper's, or otherwise; empty at the paper's settings and full budget.
+
+    Args:
+        run: the run.
+        full: settings of the same row in the profile ``paper``; without them, only the budget that the run's own
+            record holds is compared.
+    """
+    budget = run.settings.get("paper") or {}
+    wanted = full or {
+        "generator": budget.get("generator"),
+        "init": {"steps": budget.get("init_steps")},
+        "train": {"batch_size": budget.get("batch_size")},
+    }
+    found = (*_generator(run, wanted), *_steps(run, wanted), *_data(run, wanted), *_phases(run, full or {}))
+    return tuple(dict.fromkeys(found))
 
 
-def _generator(run: Run) -> list[str]:
-    ours = run.settings.get("generator")
-    wanted = (run.settings.get("paper") or {}).get("generator")
-    if not ours or not wanted:
-        return []
-    phrases = []
-    for key, word in GENERATOR_WORDS.items():
-        if ours.get(key) != wanted.get(key):
-            phrases.append(f"{word} {_show(ours.get(key))} (paper {_show(wanted.get(key))})")
-    return [f"generator with {', '.join(phrases)}"] if phrases else []
+def _generator(run: Run, wanted: Mapping[str, Any]) -> Iterator[Difference]:
+    ours, theirs = run.settings.get("generator"), wanted.get("generator")
+    if not ours or not theirs:
+        return
+    other = [key for key in GENERATOR_WORDS if ours.get(key) != theirs.get(key)]
+    phrases = [_beside(GENERATOR_WORDS[key], ours.get(key), theirs.get(key)) for key in other]
+    if phrases:
+        sizes = ((ours.get(key), theirs.get(key)) for key in other)
+        yield Difference(f"generator with {', '.join(phrases)}", any(map(_less, sizes)))
 
 
-def _budget(run: Run) -> list[str]:
-    phrases = []
+def _steps(run: Run, wanted: Mapping[str, Any]) -> Iterator[Difference]:
     budget: Mapping[str, Any] = run["budget"]
-    steps, ours = paper_steps(run), budget.get("train_steps", 0)
-    if run.finished and steps and ours < steps:
-        phrases.append(f"{ours:,} training steps (paper {steps:,})")
-    init = (run.settings.get("paper") or {}).get("init_steps") or 0
-    if budget.get("init_steps", 0) < init:
-        phrases.append(f"{budget.get('init_steps', 0):,} initialisation steps (paper {init:,})")
-    return phrases
+    for key, word, theirs in (
+        ("train_steps", "training", paper_steps(run)),
+        ("init_steps", "initialisation", wanted["init"].get("steps")),
+    ):
+        ours = budget.get(key, 0)
+        if theirs is not None and ours != theirs:
+            yield Difference(f"{ours:,} {word} steps (paper {theirs:,})", ours < theirs)
 
 
-def _data(run: Run) -> list[str]:
-    phrases = []
-    batch = run.settings.get("train", {}).get("batch_size")
-    wanted_batch = (run.settings.get("paper") or {}).get("batch_size")
+def _data(run: Run, wanted: Mapping[str, Any]) -> Iterator[Difference]:
+    batch, wanted_batch = run.settings.get("train", {}).get("batch_size"), wanted["train"].get("batch_size")
     several = len(dataset_names(run)) > 1
     for name, data in zip(dataset_names(run), run["data"], strict=False):
         size = paper.DATASETS.get(name)
         if size is None:
             continue
         prefix = f"{size.label}: " if several else ""
-        for split, word, wanted in (("train", "training", size.train), ("test", "test", size.test)):
+        for split, word, theirs in (("train", "training", size.train), ("test", "test", size.test)):
             rows = data.get("rows", {}).get(split)
-            if rows is not None and rows < wanted and run.settings.get("score", "test") == "test":
-                phrases.append(f"{prefix}{rows:,} {word} rows (paper {wanted:,})")
-        phrase = f"batches of {batch} (paper {wanted_batch})"
-        if size.batch and batch and wanted_batch and batch != wanted_batch and phrase not in phrases:
-            phrases.append(phrase)
-    return phrases
+            if rows is not None and rows < theirs and run.settings.get("score", "test") == "test":
+                yield Difference(f"{prefix}{rows:,} {word} rows (paper {theirs:,})", True)
+        if size.batch and batch and wanted_batch and batch != wanted_batch:
+            yield Difference(f"batches of {batch} (paper {wanted_batch})")
+
+
+def _phases(run: Run, full: Mapping[str, Any]) -> Iterator[Difference]:
+    """Rates, warm-up, clipping, precision and the validation split."""
+    ours = run.settings
+    for phase, key, word in (
+        ("init", "lr", "initialisation rate"),
+        ("init", "warmup", "initialisation warm-up"),
+        ("train", "lr", "learning rate"),
+        ("train", "warmup", "warm-up"),
+        ("train", "clip", "gradient clipping"),
+    ):
+        mine, theirs = ours.get(phase, {}), full.get(phase)
+        if theirs is None or (phase == "init" and not mine.get("steps")):  # no phase has neither
+            continue
+        pair = (mine.get(key), theirs.get(key))
+        if phase == "train" and key == "warmup":
+            pair = _in_unit(run, mine), _in_unit(run, theirs)
+        if pair[0] != pair[1]:
+            yield Difference(_beside(word, *pair))
+    if full and ours.get("validate_split") != full.get("validate_split"):
+        yield Difference(_beside("validation split", ours.get("validate_split"), full.get("validate_split")))
+    if full and ours.get("precision") != full.get("precision"):  # the paper's own program mixes fp16 and fp32
+        yield Difference(f"precision {ours.get('precision')} (profile paper {full.get('precision')})")
+
+
+def _in_unit(run: Run, train: Mapping[str, Any]) -> str:
+    """A warm-up with its unit; a step of full-batch training is an epoch."""
+    sizes = [paper.DATASETS.get(name) for name in dataset_names(run)]
+    epochs = train.get("epochs") is not None and not all(size and size.batch is None for size in sizes)
+    number = train.get("warmup")
+    return f"{number:,} {'epoch' if epochs else 'step'}{'s' * (number != 1)}"
+
+
+def _less(pair: tuple[Any, Any]) -> bool:
+    """Whether a size is smaller than the paper's."""
+    ours, theirs = pair
+    return isinstance(ours, int) and isinstance(theirs, int) and ours < theirs
+
+
+def _beside(word: str, ours: Any, theirs: Any) -> str:
+    return f"{word} {_show(ours)} (paper {_show(theirs)})"
 
 
 def _show(value: Any) -> str:
@@ -91,5 +159,5 @@ def _show(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:g}"
+        return f"{value:g}".replace("e-0", "e-")
     return str(value)

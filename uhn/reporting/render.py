@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uhn.files import write_atomically
-from uhn.reporting import coverage, page
+from uhn.reporting import catalogue, coverage, page, paper
 from uhn.reporting.book import Book
 from uhn.reporting.catalogue import KERNELS, kernel_runs, tables, worth
-from uhn.reporting.facts import load_facts, paper_config, paper_selection
+from uhn.reporting.facts import load_facts, paper_config, paper_selection, paper_settings
 from uhn.reporting.results import Run, load_runs
 from uhn.reporting.searched import reasons, sweep_facts
 from uhn.reporting.tables import FORMATS, build
@@ -36,7 +36,8 @@ def open_book(results: Path, profile: str, params: Path | None = None, *, presen
     if params is None:
         if not (results / profile).is_dir():
             raise ValueError(f"no results folder {results / profile}")
-        return Book(profile, load_runs(results, profile), facts=load_facts(results, profile))
+        runs = load_runs(results, profile)
+        return Book(profile, runs, facts=load_facts(results, profile), other=unlike_the_first(runs))
     from uhn.experiments.config import load_config
     from uhn.experiments.plan import Plan
 
@@ -47,11 +48,22 @@ def open_book(results: Path, profile: str, params: Path | None = None, *, presen
         planned.setdefault(name.rpartition("/")[0], []).append(name)
     wanted = (*wanted_tables(plan), *wanted_figures(plan))
     full = paper_config(params)
-    facts = (paper_selection(full) if full else {}) | sweep_facts(plan, full.sweeps if full else {})
-    facts |= load_facts(results, profile)
     runs = load_runs(results, profile)
-    older = older_runs(plan, runs) if present and plan.config.profile.code_changes == "mark" else frozenset()
-    return Book(profile, runs, planned, frozenset(known), facts, older, wanted, reasons(plan, results))
+    facts = (paper_selection(full) if full else {}) | sweep_facts(plan, full.sweeps if full else {}, runs)
+    facts |= load_facts(results, profile)
+    return Book(
+        profile,
+        runs,
+        planned,
+        frozenset(known),
+        facts,
+        older=older_runs(plan, runs) if present and plan.config.profile.code_changes == "mark" else frozenset(),
+        other=other_runs(plan, runs),
+        full=paper_settings(full, plan) if full else {},
+        whose={name: settings.hyperparameters for name, settings in plan.runs.items()},
+        wanted=wanted,
+        reasons=reasons(plan, results),
+    )
 
 
 def older_runs(plan: Plan, runs: Mapping[str, Run]) -> frozenset[str]:
@@ -65,6 +77,28 @@ def older_runs(plan: Plan, runs: Mapping[str, Run]) -> frozenset[str]:
             if now not in (made_by, (runs[name].accepted or {}).get("digest")):
                 older.add(name)
     return frozenset(older)
+
+
+def other_runs(plan: Plan, runs: Mapping[str, Run]) -> frozenset[str]:
+    """Runs that were trained under other settings than the plan's."""
+    from uhn.experiments.identity import same_settings
+
+    pairs = ((runs[name], settings) for name, settings in plan.runs.items() if name in runs)
+    return frozenset(run.name for run, settings in pairs if not same_settings(run.settings, settings))
+
+
+def unlike_the_first(runs: Mapping[str, Run]) -> frozenset[str]:
+    """Where no plan says which settings count: seeds whose settings are not those of their group's first seed."""
+    from uhn.experiments.identity import NOT_IDENTITY
+
+    first: dict[str, dict[str, Any]] = {}
+    other = set()
+    for run in sorted(runs.values(), key=lambda run: (run["seed"], run.name)):
+        aside = {*NOT_IDENTITY, "seed", "compute"}
+        settings = {key: value for key, value in run.settings.items() if key not in aside}
+        if settings != first.setdefault(run.name.rpartition("/")[0], settings):
+            other.add(run.name)
+    return frozenset(other)
 
 
 def render_table(name: str, book: Book, results: Path) -> list[Path]:
@@ -134,10 +168,12 @@ def drawable(book: Book) -> list[str]:
 def render_figure(name: str, book: Book, results: Path) -> list[Path]:
     """Write ``figures/<name>.{png,svg}``. Raises ``ValueError`` without runs to draw, unless it is planned."""
     from uhn.reporting import figures, frames
-    from uhn.reporting.drawing import nothing, save
+    from uhn.reporting.drawing import nothing, remark, save
 
+    experiments = {source.experiment for spec in catalogue.FIGURES if spec.name == name for source in spec.sources}
     if name.startswith("curves-"):
         experiment = name.removeprefix("curves-")
+        experiments = {experiment}
         frame = frames.curves(book, experiment)
         metric = next((str(run["metric"]) for run in book.runs.values() if run["experiment"] == experiment), "metric")
         figure = figures.training(frame, title=experiment, metric=metric)
@@ -154,6 +190,8 @@ def render_figure(name: str, book: Book, results: Path) -> list[Path]:
             figure = figures.early_loss(found, unit=frames.early_unit(book), title="Transformer Mixed")
         else:
             figure = figures.growth(found)
+    if stand_ins := book.stand_ins(experiments):
+        remark(figure, f"stand-in data: {', '.join(map(paper.label, stand_ins))}")
     return save(figure, results / book.profile / "figures" / name)
 
 

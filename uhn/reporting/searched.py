@@ -7,8 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uhn.experiments.sweeps import Outcome, Sweep
+from uhn.experiments.identity import same_settings
+from uhn.experiments.sweeps import Outcome, Sweep, Values
 from uhn.reporting import paper
+from uhn.reporting.results import Run
 
 if TYPE_CHECKING:
     from uhn.experiments.plan import Plan
@@ -18,12 +20,13 @@ Facts = dict[str, dict[str, dict[str, Any]]]
 NOT_SWEPT = "not swept in this profile"
 
 
-def sweep_facts(plan: Plan, full: Mapping[str, Sweep]) -> Facts:
+def sweep_facts(plan: Plan, full: Mapping[str, Sweep], runs: Mapping[str, Run]) -> Facts:
     """Return ``grid-<method>``, ``selected-<method>`` and ``guardrails``, see :mod:`uhn.reporting.facts`.
 
     Args:
         plan: the profile's, with its results.
         full: every sweep of the paper's protocol; the grid of one that the profile leaves out is shown as it would be.
+        runs: the profile's runs, with those of the trials.
 
     Raises:
         ValueError: for a broken outcome.
@@ -39,7 +42,14 @@ def sweep_facts(plan: Plan, full: Mapping[str, Sweep]) -> Facts:
         if not swept:
             continue
         if plan.results is not None and (found := Outcome.read(sweep.file(plan.results, sweep.stages[-1]))):
-            chosen = _told(asdict(found.values), sweep, other) | {"kind": "reduced" if reduced else "real"}
+            kinds = ["reduced"] if reduced else []
+            trials = [runs[name] for name in plan.trial_names(key) if name in runs]
+            if any(data.get("kind") == "stand-in" for run in trials for data in run["data"]):
+                kinds.append("stand-in")
+            same = all(same_settings(run.settings, plan.run(run.name)) for run in trials)
+            if not same or not in_grid(found.values, sweep):
+                kinds.append("other settings")
+            chosen = _told(asdict(found.values), sweep, other) | {"kind": kinds}
             facts.setdefault(f"selected-{sweep.method}", {})[sweep.experiment] = chosen
         rails = sweep.entry.guardrails
         for row, (*_, dataset) in paper.MULTI_TASK.items() if rails else ():
@@ -56,6 +66,13 @@ def grid(sweep: Sweep) -> dict[str, Any]:
     if entry.init_steps:
         found |= {"first": entry.first, "init_lr": list(entry.init_lr), "init_steps": list(entry.init_steps)}
     return found
+
+
+def in_grid(values: Values, sweep: Sweep) -> bool:
+    """Whether the sweep, as it is declared now, could have found ``values``."""
+    entry = sweep.entry
+    phase = values.init_lr in (0, *entry.init_lr) and values.init_steps in (0, *entry.init_steps)
+    return phase and values.lr in entry.lr and values.budget in (entry.first, *entry.budget)
 
 
 def _told(record: dict[str, Any], sweep: Sweep, other: bool) -> dict[str, Any]:

@@ -17,6 +17,7 @@ class Statistic:
         n: number of finished seeds.
         diverged: number of seeds that diverged; they enter neither mean nor deviation.
         missing: number of seeds that were planned and have no result.
+        other: number of seeds that were trained under other settings than the plan's; they do not enter either.
     """
 
     mean: float | None
@@ -24,14 +25,15 @@ class Statistic:
     n: int
     diverged: int = 0
     missing: int = 0
+    other: int = 0
 
     @property
     def total(self) -> int:
         """Seeds planned."""
-        return self.n + self.diverged + self.missing
+        return self.n + self.diverged + self.missing + self.other
 
 
-def aggregate(values: Sequence[float], *, diverged: int = 0, missing: int = 0) -> Statistic:
+def aggregate(values: Sequence[float], *, diverged: int = 0, missing: int = 0, other: int = 0) -> Statistic:
     """Summarise finished seeds. Raises ``ValueError`` for a value that is not finite."""
     if bad := [v for v in values if not math.isfinite(v)]:
         raise ValueError(f"values of finished runs must be finite, got {bad}")
@@ -40,7 +42,7 @@ def aggregate(values: Sequence[float], *, diverged: int = 0, missing: int = 0) -
     std = None
     if n > 1 and mean is not None:
         std = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
-    return Statistic(mean, std, n, diverged, missing)
+    return Statistic(mean, std, n, diverged, missing, other)
 
 
 def percent(value: float) -> str:
@@ -62,7 +64,7 @@ def printed(statistic: Statistic, metric: str) -> str:
     if statistic.mean is None:
         if statistic.diverged:
             return "diverged"
-        return "not run"
+        return "other settings" if statistic.other else "not run"
     if statistic.std is None:
         return f"{form(statistic.mean)} (n=1)"
     return f"{form(statistic.mean)} ± {form(statistic.std)}"

@@ -8,6 +8,7 @@ body { margin: 0 auto; padding: 1rem; max-width: 72rem; color: var(--ink); backg
 h1 { font-size: 1.5rem; line-height: 1.2; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 h3 { font-size: 1.05rem; margin-top: 2rem; }
 a { color: var(--link); } code { font-size: .85em; overflow-wrap: anywhere; }
+.banner { border: 2px solid var(--note); padding: .7rem 1rem; color: var(--note); }
 nav ul { padding: 0; list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1rem; }
 nav a { display: inline-block; padding: .35rem 0; }
 img { max-width: 100%; height: auto; }

@@ -16,19 +16,26 @@ from uhn.reporting.results import Run
 LEGEND = {
     "±": "mean ± sample standard deviation (n - 1) over seeds.",
     "n=1": "one seed: its value, no deviation.",
-    "reduced": "a smaller budget than the paper's; the caption says what was reduced.",
+    "reduced": "a smaller budget than the paper's; the caption says what was reduced and what else is otherwise.",
+    "changed": "the paper's budget under other settings; the caption says which.",
     "subset": "trained and tested on a part of the real data.",
     "stand-in": "the real data were not at hand; generated data of the same shape took their place.",
-    "not trained": "no better than guessing: less than a tenth of the way from chance to 1, "
-    "or an RMSE not below the target's standard deviation.",
+    "not above the majority class": "no better than always answering one class: the 95 % interval (Wilson, over the "
+    "rows of one evaluation) does not lie above the larger of 1/classes and the most frequent class's share of the "
+    "rows that are scored.",
+    "majority unknown": "its interval lies above 1/classes; the most frequent class's share is not known.",
+    "not trained": "an RMSE not below the targets' standard deviation, the RMSE of their mean.",
     "older code": "made by code that has changed since, and not accepted as it stands.",
+    "other settings": "trained under settings that are not this profile's present ones; such seeds enter neither mean "
+    "nor deviation.",
     "diverged": "seeds whose loss became infinite or undefined; they enter neither mean nor deviation.",
     "missing": "seeds that are planned and have no result.",
     "not run": "planned, no result.",
     "not in this profile": "another profile runs it.",
     "not built": "no profile can produce this yet.",
     "not measured": "no result of this profile says.",
-    "not swept": "this profile does not sweep the setting; the paper's selection is used.",
+    "not swept": "this profile does not sweep the setting; the captions of the tables of results say whose "
+    "hyperparameters its runs have.",
     "our grid": "the paper's grid is lost; this one lies around its selected value.",
     "lost": "the paper prints a value that its surviving text does not hold.",
     "inferred": "the paper's value, taken from another place that most likely reports the same runs.",
@@ -39,12 +46,14 @@ LEGEND = {
 WHOSE = {
     "paper": "the paper's",
     "selected": "as this profile's own sweeps selected them",
+    "assumed": "assumed, as this profile's own sweeps have selected none yet",
     "profile": "the profile's own",
 }
 """Whose hyperparameters a run has, in words."""
 
 _TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "–": "--"}
 _TEX |= {char: f"\\{char}" for char in "&%$#_{}"} | {"×": r"$\times$", "→": r"$\rightarrow$", "≤": r"$\leq$"}
+_TEX |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "•": r"$\bullet$"}
 
 
 @dataclass(frozen=True)
@@ -56,19 +65,15 @@ class Table:
     cells: tuple[tuple[Cell, ...], ...]
 
     @cached_property
-    def caption(self) -> str:
-        """Title, profile, whose hyperparameters, and what was reduced."""
-        title = f"Table {self.spec.number}. {self.spec.title}. Profile {self.profile}."
-        return " ".join(text for text in (title, self.hyperparameters, *self.reduced) if text)
-
-    @cached_property
     def hyperparameters(self) -> str:
         """One sentence that says whose hyperparameters the runs have; empty where no run says."""
         places: dict[str, dict[str, None]] = {}
         for row, cells in zip(self.spec.rows, self.cells, strict=True):
             for column, cell in zip(self.spec.columns, cells, strict=True):
-                for run in cell.evidence.runs if cell.evidence is not None else ():
-                    if whose := run.settings.get("hyperparameters"):
+                if (evidence := cell.evidence) is None:
+                    continue
+                for run in evidence.runs:
+                    if whose := evidence.whose(run):
                         places.setdefault(str(whose), {})[f"{row.key} {column.key}"] = None
         if not places:
             return ""
@@ -78,16 +83,16 @@ class Table:
         return f"Hyperparameters: {'; '.join(told)}."
 
     @cached_property
-    def reduced(self) -> tuple[str, ...]:
-        """One sentence per set of cells that share the same reductions."""
+    def differences(self) -> tuple[str, ...]:
+        """Where the runs are not as the paper's: a heading, and a sentence per set of cells that share it."""
         where: dict[tuple[str, str], list[str]] = {}
         measured: dict[str, list[str]] = {}
         for row, cells in zip(self.spec.rows, self.cells, strict=True):
             for column, cell in zip(self.spec.columns, cells, strict=True):
                 if cell.evidence is not None and cell.evidence.runs:
                     measured.setdefault(column.head, []).append(row.key)
-                    for phrase in cell.evidence.reductions:
-                        where.setdefault((column.head, phrase), []).append(row.key)
+                    for difference in cell.evidence.differences:
+                        where.setdefault((column.head, difference.phrase), []).append(row.key)
         grouped: dict[tuple[str, tuple[str, ...]], list[str]] = {}
         for (head, phrase), rows in where.items():
             grouped.setdefault((head, tuple(rows)), []).append(phrase)
@@ -95,7 +100,7 @@ class Table:
         for (head, rows_), phrases in grouped.items():
             place = "all rows" if list(rows_) == measured[head] and len(rows_) > 1 else ", ".join(rows_)
             sentences.append(f"{head}, {place}: {'; '.join(phrases)}.")
-        return ("Reduced relative to the paper:", *sentences) if sentences else ()
+        return ("Reduced or otherwise than in the paper:", *sentences) if sentences else ()
 
     @cached_property
     def legend(self) -> tuple[tuple[str, str], ...]:
@@ -135,8 +140,8 @@ def to_markdown(table: Table) -> str:
         "",
         f"Profile {table.profile}. {table.hyperparameters}".rstrip(),
     ]
-    if table.reduced:
-        lines += ["", table.reduced[0], "", *(f"- {sentence}" for sentence in table.reduced[1:])]
+    if table.differences:
+        lines += ["", table.differences[0], "", *(f"- {sentence}" for sentence in table.differences[1:])]
     lines += ["", line([c.head for c in columns]), line(["---:" if c.numeric else "---" for c in columns])]
     lines += [line([shown(cell) for cell in cells]) for cells in table.cells]
     lines += ["", *(f"- *{word}*: {meaning}" for word, meaning in table.legend)]
@@ -166,7 +171,11 @@ def tex(text: str) -> str:
 
 
 def to_tex(table: Table) -> str:
-    """A ``table`` environment; needs the packages booktabs and graphicx."""
+    """A ``table`` environment; needs the packages booktabs and graphicx.
+
+    The caption is short: LaTeX sets it on one line first, which may not be longer than 5.7 metres. Everything else that
+    must be said stands in paragraphs after the float, which may break across pages, as a float may not.
+    """
 
     def line(texts: list[str]) -> str:
         return "    " + " & ".join(texts) + r" \\"
@@ -175,12 +184,19 @@ def to_tex(table: Table) -> str:
         return tex(cell.text) + (rf" {{\scriptsize ({tex(', '.join(cell.marks))})}}" if cell.marks else "")
 
     columns = table.spec.columns
-    notes = [f"{word}: {meaning}" for word, meaning in table.legend] + list(table.spec.notes)
+    notes = [table.hyperparameters] if table.hyperparameters else []
+    notes += [*table.differences, *(f"{word}: {meaning}" for word, meaning in table.legend), *table.spec.notes]
+    block = [rf"  {tex(note)}\par" for note in notes]
+    if block:
+        start = [r"\begingroup\footnotesize\raggedright\setlength{\parindent}{0pt}"]
+        start.append(rf"  Notes to Table~\ref{{tab:{table.spec.name}}}.\par")
+        block = [*start, *block, r"\endgroup"]
+    title = f"{table.spec.title} (the paper's Table {table.spec.number}, profile {table.profile})"
     return "\n".join(
         [
             r"\begin{table}",
             r"  \centering",
-            rf"  \caption{{{tex(table.caption)}}}",
+            rf"  \caption{{{tex(title)}}}",
             rf"  \label{{tab:{table.spec.name}}}",
             r"  \resizebox{\linewidth}{!}{%",
             rf"  \begin{{tabular}}{{{''.join('r' if c.numeric else 'l' for c in columns)}}}",
@@ -190,8 +206,8 @@ def to_tex(table: Table) -> str:
             *(line([marked(cell) for cell in cells]) for cells in table.cells),
             r"    \bottomrule",
             r"  \end{tabular}}",
-            *([rf"  \par\footnotesize {tex(' '.join(notes))}"] if notes else []),
             r"\end{table}",
+            *block,
             "",
         ]
     )
@@ -216,19 +232,20 @@ def origin(run: Run) -> dict[str, Any]:
 
 
 def to_provenance(table: Table) -> str:
-    """JSON: for each measured cell the runs it rests on, what was reduced and its marks."""
+    """JSON: for each measured cell the runs it rests on, where they are not as the paper's, and its marks."""
     cells = []
     for row, line in zip(table.spec.rows, table.cells, strict=True):
         for column, cell in zip(table.spec.columns, line, strict=True):
             if not isinstance(column, Measure) or cell.evidence is None:
                 continue
             evidence = cell.evidence
-            if not evidence.runs and not evidence.missing:
+            if not evidence.statistic.total:
                 continue
             entry = {"row": row.key, "column": column.key, "text": cell.text, "marks": list(cell.marks)}
             entry |= {"runs": [run.name for run in evidence.runs], "missing": list(evidence.missing)}
-            cells.append(entry | {"reductions": list(evidence.reductions)})
-    used = {run.name: run for line in table.cells for cell in line if cell.evidence for run in cell.evidence.runs}
+            entry |= {"other_settings": [run.name for run in evidence.other]}
+            cells.append(entry | {"differences": [difference.phrase for difference in evidence.differences]})
+    used = {run.name: run for line in table.cells for cell in line if cell.evidence for run in cell.evidence.found}
     record = {"table": table.spec.name, "profile": table.profile, "cells": cells}
     record["runs"] = [origin(used[name]) for name in sorted(used)]
     return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
