@@ -12,6 +12,7 @@ from uhn.cli import main
 from uhn.experiments import checkout
 from uhn.reporting.reference import PARAMS, keep
 from uhn.reporting.render import open_book, render
+from uhn.reporting.results import load_runs
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
@@ -89,6 +90,25 @@ def test_what_was_kept_stays_until_the_new_is_whole(tmp_path: Path, monkeypatch:
 
 def fail(*_: object) -> None:
     raise OSError(28, "the disk is full")
+
+
+def test_the_readme_says_how_long_kept_runs_took() -> None:
+    """A duration in README is one that was measured."""
+    rows = {
+        line.split("|")[1].strip(): line
+        for line in (ROOT / "README.md").read_text().splitlines()
+        if "kept runs" in line
+    }
+    for profile in ("quick", "hour"):
+        runs = load_runs(REFERENCE, profile).values()
+        assert {run["hardware"]["cores"] for run in runs} == {2}
+        seconds = [float(run["wall_time_s"]) for run in runs]
+        told = f"trained for {sum(seconds) / 60:.0f} minutes in all on two cores"
+        if profile == "hour":
+            told = (
+                f"trained for {sum(seconds) / 3600:.1f} hours in all, the longest for {max(seconds) / 60:.0f} minutes"
+            )
+        assert told in next(line for key, line in rows.items() if key.startswith(f"`{profile}`"))
 
 
 def test_nothing_is_kept_of_nothing(tmp_path: Path) -> None:

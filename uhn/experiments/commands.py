@@ -83,7 +83,7 @@ def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
     plan = subparsers.add_parser("plan", help="say which runs the tables need, their steps and hours")
     plan.add_argument("--names", action="store_true", help="print the names of the runs, job by job")
-    plan.add_argument("--measure", action="store_true", help="first time a few steps of every row (minutes)")
+    plan.add_argument("--measure", action="store_true", help="first time a few steps of every row")
     plan.add_argument("--data", type=Path, default=Path("data"), help="folder of the data (default: data)")
     add_profile(plan)
     plan.set_defaults(handler=show_plan)
