@@ -30,8 +30,8 @@ def test_committed_tables_follow_from_committed_metrics(profile: str, tmp_path: 
     assert tables
     shutil.rmtree(tmp_path / profile / "tables")
     book = open_book(tmp_path, profile, tmp_path / profile / PARAMS, present=False)
-    render([*sorted({path.name.split(".")[0] for path in tables}), "coverage"], book, tmp_path)
-    for path in [*tables, REFERENCE / profile / "coverage.md"]:
+    render([*sorted({path.name.split(".")[0] for path in tables}), "coverage", "claims"], book, tmp_path)
+    for path in [*tables, REFERENCE / profile / "coverage.md", REFERENCE / profile / "claims.md"]:
         again = tmp_path / path.relative_to(REFERENCE)
         assert again.read_bytes() == path.read_bytes(), f"{path.name} is not what its metrics give"
 
