@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from uhn.cli import main
 from uhn.experiments.config import load_config
 from uhn.experiments.execute import execute
 from uhn.experiments.jobs import run_all
@@ -42,6 +47,12 @@ class Place:
 
         run_all(runs, one, results=self.results / "runs", work=self.work)
 
+    def command(self, *arguments: str) -> int:
+        """Call ``uhn`` with these folders on the smoke profile; return its exit code."""
+        places = {"results": self.results, "work": self.work, "data": self.folder / "data"}
+        options = [word for name, path in places.items() for word in (f"--{name}", str(path))]
+        return main([*arguments, "--profile", "smoke", "--params", str(REPOSITORY / "params.yaml"), *options])
+
     def of(self, run: RunSettings) -> Path:
         """Where a run's results are."""
         return self.results / "runs" / run.name
@@ -60,6 +71,36 @@ class Place:
         wanted = {path for path in own if not path.name.startswith(".")}
         found = [path for path in self.folder.rglob("*") if path.is_file() and path not in wanted]
         return sorted(path.relative_to(self.folder).as_posix() for path in found)
+
+
+def child(work: Callable[[], object], output: str = os.devnull) -> int:
+    """Do ``work`` in a process of its own that writes to ``output``; return its number for ``os.waitpid``.
+
+    It ends with what ``work`` returns as exit code, 0 for nothing; 99 stands for an error that nobody expected.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of threads, whatever they do
+        pid = os.fork()
+    if pid:
+        return pid
+    code: object = 99
+    try:
+        handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(handle, 1)
+        os.dup2(handle, 2)
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
+        code = work() or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(OSError):
+            sys.stdout.flush()
+        os._exit(code if isinstance(code, int) else 98)
+
+
+def end_of(pid: int) -> int:
+    """Wait for a child; return its exit code, or the number of the signal that killed it, negative."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @contextmanager

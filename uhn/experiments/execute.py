@@ -197,7 +197,8 @@ def check_writable(folder: Path) -> None:
     except OSError as error:
         words = f"results folder {folder} cannot be written: {os.strerror(error.errno or 0)}"
         raise OSError(error.errno, words) from None
-    probe.unlink()
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def history_csv(rows: list[list[Any]]) -> str:

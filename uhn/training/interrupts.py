@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request: the loop finishes its step, saves, and leaves with a message."""
+"""Ctrl-C, SIGTERM and a lost terminal as a request: the loop finishes its step, saves, and leaves with a message."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(Exception):
@@ -38,7 +38,7 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals(deadline: float | None = None) -> Iterator[StopRequest]:
-    """Collect SIGINT and SIGTERM for the duration, then deliver the collected one to whoever handled it before.
+    """Collect SIGINT, SIGTERM and SIGHUP for the duration, then deliver the collected one to whoever handled it before.
 
     What stops at ``deadline`` (see :class:`StopRequest`) leaves with :class:`Stopped`.
 
