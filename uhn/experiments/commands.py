@@ -66,6 +66,7 @@ def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     run = subparsers.add_parser("run", help="train runs, or resume them, in one process")
     run.add_argument("names", nargs="*", metavar="NAME", help="run, experiment/method or experiment")
     run.add_argument("--job", help="all runs of a job of the plan")
+    run.add_argument("--again", action="store_true", help="train finished runs a second time and compare the bits")
     run.add_argument("--missing", action="store_true", help="every run without a result, cheapest first")
     run.add_argument("--table", help="with --missing: only what this table rests on, e.g. table11")
     run.add_argument("--within", metavar="DURATION", help="with --missing: save and stop after it, e.g. 2h, 90m")
@@ -126,6 +127,8 @@ def run_runs(args: argparse.Namespace) -> int:
     ]
     if len(asked) != 1:
         raise ConfigError(f"uhn run: wanted names of runs, --job or --missing, got {' and '.join(asked) or 'none'}")
+    if args.again and args.missing:
+        raise ConfigError("uhn run: --again goes with names of runs or --job, got it with --missing")
     if args.missing:
         return run_missing(plan, args)
     for option in ("table", "within", "until", "dry_run"):
@@ -134,8 +137,21 @@ def run_runs(args: argparse.Namespace) -> int:
     if args.job and args.job not in plan.groups:
         raise ConfigError(f"no job {args.job!r}; there are {', '.join(plan.groups)}")
     names = plan.groups[args.job] if args.job else names_of(plan, args.names)
+    if args.again:
+        return run_again(plan, names, work=args.work, data=args.data)
     train(plan, names, work=args.work, data=args.data)
     return 0
+
+
+def run_again(plan: Plan, names: Iterable[str], *, work: Path, data: Path) -> int:
+    """Train finished runs a second time; 0 if the same bits came out."""
+    from uhn.experiments.again import train_again  # imports torch
+    from uhn.experiments.here import check_here
+
+    assert plan.results is not None
+    runs = [plan.run(name) for name in names]
+    check_here(runs)
+    return 0 if train_again(runs, results=plan.results, work=work / plan.profile, data_root=data) else 1
 
 
 def run_missing(plan: Plan, args: argparse.Namespace) -> int:
