@@ -126,3 +126,13 @@ def test_a_lock_that_its_holder_removes_is_still_one_lock(tmp_path: Path) -> Non
         other.join(60)
     assert (tmp_path / "number").read_text() == "600"
     assert [path.name for path in tmp_path.iterdir()] == ["number"]
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_something_else_in_the_place_of_a_folder_is_an_error_and_no_wait(link: bool, tmp_path: Path) -> None:
+    if link:
+        (tmp_path / "run").symlink_to("nowhere")
+    else:
+        (tmp_path / "run").write_text("a file")
+    with pytest.raises(FileExistsError), alone(tmp_path, "run"):
+        pass

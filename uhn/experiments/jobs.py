@@ -8,6 +8,7 @@ ones are copies, not links: an engine may also write an older result into the fi
 from __future__ import annotations
 
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -52,7 +53,7 @@ def alone(work: Path, name: str, *, wait: bool = True) -> Iterator[None]:
         handle, told = None, False
         while handle is None:
             with suppress(FileNotFoundError):  # whoever had it has removed the folder meanwhile
-                folder.mkdir(parents=True, exist_ok=True)
+                _make(folder)
                 handle = stack.enter_context(locked(folder / "lock", wait=told))
             if handle is None and not told:
                 if not wait:
@@ -139,7 +140,7 @@ def _alive(work: Path) -> Iterator[int]:
         handle = None
         while handle is None:
             with suppress(FileNotFoundError):  # the last one has removed the folder meanwhile
-                work.mkdir(parents=True, exist_ok=True)
+                _make(work)
                 handle = stack.enter_context(locked(work / JOBS, shared=True))
         try:
             yield handle
@@ -148,6 +149,17 @@ def _alive(work: Path) -> Iterator[int]:
                 (work / JOBS).unlink(missing_ok=True)
                 with suppress(OSError):
                     work.rmdir()
+
+
+def _make(folder: Path) -> None:
+    """Make a folder that others may remove at any moment."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # it was there, and is gone again; or something else is in the way
+        for path in (folder, *folder.parents):
+            with suppress(FileNotFoundError):
+                if not stat.S_ISDIR((path.stat() if path.is_dir() else path.lstat()).st_mode):
+                    raise
 
 
 def _content(path: Path) -> bytes | None:

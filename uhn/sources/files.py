@@ -75,7 +75,7 @@ def load_source(path: str | Path) -> WeightSource:
         raise ValueError(f"{path} is not a readable safetensors file: {error}") from None
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path}: wanted format {FORMAT!r}, got {metadata.get('format')!r}")
-    if "sha256" in metadata and metadata["sha256"] != _digest(metadata["source"], tensors):  # older files have none
+    if "sha256" in metadata and metadata["sha256"] != _digest(metadata.get("source"), tensors):  # older files have none
         raise ValueError(f"{path} was altered: its tensors and settings do not have its digest")
     source = build_source(metadata["source"])
     try:
@@ -95,7 +95,7 @@ def _check_beside(path: Path) -> None:
         check_file(record, path, path.read_bytes())
 
 
-def _digest(description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> str:
+def _digest(description: dict[str, Any] | None, tensors: dict[str, torch.Tensor]) -> str:
     """SHA-256 of the settings, and of every tensor with its name, type and shape."""
     found = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
