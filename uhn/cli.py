@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         code, words = told
         if not isinstance(error, BrokenPipeError):  # whoever reads has gone, and wants to hear nothing
-            print(f"uhn: {words}", file=sys.stderr)
+            print(f"uhn: {_line(words)}", file=sys.stderr)
         _drop_output()
         return code
     finally:
@@ -124,6 +124,12 @@ def _told(error: Exception) -> tuple[int, str] | None:
         case RuntimeError() if any(text in words for text in OUT_OF_MEMORY):
             return 1, f"out of memory: {words[:200]}"
     return None
+
+
+def _line(words: str) -> str:
+    """``words`` without what a terminal would obey, and not for pages; the lines of a list of places stay."""
+    shown = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in words[:2000])
+    return shown + "..." * (len(words) > 2000)
 
 
 def _print_what_cannot_be_encoded() -> None:

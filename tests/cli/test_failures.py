@@ -49,6 +49,15 @@ def test_a_failure_is_told_from_bad_input(
     assert said.err.startswith(f"uhn: {words}") and said.err.count("\n") == 1 and said.out == ""
 
 
+def test_a_name_is_shown_without_what_a_terminal_would_obey(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = ["--params", str(repository / "params.yaml"), "--profile", "smoke"]
+    assert main(["run", "--job", "\x1b[31m" + "x" * 9000, *params]) == 2
+    said = capsys.readouterr().err
+    assert "\x1b" not in said and len(said) < 2100 and said.endswith("...\n")
+
+
 def test_a_generator_that_the_memory_cannot_hold_is_refused_before_any_run(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

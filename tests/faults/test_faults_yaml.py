@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import random
 import resource
 from pathlib import Path
 
 import pytest
+import yaml
+from farm import seeds
+from mutations import change, damage
+from small import PARAMS, answers
 
 from uhn.experiments.config import ConfigError, load_config, parse_config
 
@@ -81,3 +87,22 @@ def test_a_line_of_experiments_that_are_like_others_has_an_end(repository: Path)
     more = "".join(f"  x{n}: {{like: {f'x{n - 1}' if n else 'mnist-mlp'}}}\n" for n in range(30))
     with pytest.raises(ConfigError, match=r"\.like: wanted a line of at most 20 experiments"):
         parse_config(text.replace("experiments:\n", f"experiments:\n{more}", 1), "quick")
+
+
+def test_a_changed_settings_file_is_refused_in_one_line_or_planned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "params.yaml"
+    asked = ["plan", "--names", "--params", str(path), "--results", str(tmp_path / "results")]
+    path.write_text(yaml.safe_dump(PARAMS), encoding="utf-8")
+    assert answers(asked, capsys)[0] == 0
+    codes = []
+    for seed in seeds(120):
+        rng = random.Random(seed)
+        tree = change(PARAMS, rng) if seed % 2 else PARAMS
+        text = json.dumps(tree) if rng.random() < 0.5 else yaml.dump(tree, allow_unicode=rng.random() < 0.5)
+        content = text.encode("utf-8", "surrogatepass")
+        path.write_bytes(content if seed % 2 else damage(content, rng))
+        codes.append(answers(asked, capsys)[0])
+    assert codes.count(2) > len(codes) / 4 and 1 not in codes
+    assert [file.name for file in tmp_path.iterdir()] == ["params.yaml"]
