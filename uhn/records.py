@@ -18,6 +18,10 @@ RECORD = "metrics.json"
 """Name of a run's record."""
 
 
+MOST = 64_000_000
+"""Bytes that a record may have."""
+
+
 def digest(content: bytes | str) -> str:
     """SHA-256 in hex."""
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
@@ -42,7 +46,11 @@ def read_record(path: Path) -> dict[str, Any]:
         ValueError: naming the file, if it cannot be read, is no JSON object, or was altered.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(MOST + 1)
+        if len(content) > MOST:
+            raise ValueError(f"wanted at most {MOST:,} bytes, got more")
+        record = json.loads(content.decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot read {path}: {error}") from error
     except (ValueError, RecursionError) as error:
@@ -51,8 +59,8 @@ def read_record(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: wanted one JSON object, got {type(record).__name__}")
     if "checksum" not in record and record.get("schema", 1) == 1:
         return record
-    content = {key: value for key, value in record.items() if key != "checksum"}
-    if record.get("checksum") != _checksum(content):
+    rest = {key: value for key, value in record.items() if key != "checksum"}
+    if record.get("checksum") != _checksum(rest):
         raise ValueError(f"{path} was altered: its content does not have its checksum; delete it and run again")
     return record
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from recorded import recorded
 
 from uhn.cli import main
 from uhn.experiments.budget import run_steps
@@ -100,7 +101,7 @@ def test_hours_come_from_finished_runs(text: str, tmp_path: Path) -> None:
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
         steps = run_steps(run)
-        metrics = {"budget": {"init_steps": 0, "train_steps": steps}, "wall_time_s": 3600.0}
+        metrics = recorded(name, value=1.0, budget={"init_steps": 0, "train_steps": steps}, wall_time_s=3600.0)
         (folder / "metrics.json").write_text(json.dumps(metrics))
     line = next(line for line in describe(plan, tmp_path).splitlines() if line.startswith("table01"))
     assert line.split()[1] == "2"

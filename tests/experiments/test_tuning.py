@@ -9,6 +9,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
+from recorded import recorded
 
 from uhn.cli import main
 from uhn.experiments.config import load_config
@@ -116,7 +117,7 @@ def _plant(repository: Path, folder: Path, stages: int, values: dict[str, float 
             path.parent.mkdir(parents=True, exist_ok=True)
             status = "diverged" if value is None else "finished"
             settings = plan.run(name).model_dump(mode="json")
-            path.write_text(json.dumps({"status": status, "validation": value, "settings": settings}))
+            path.write_text(json.dumps(recorded(name, status=status, validation=value, settings=settings)))
 
 
 def _choose(repository: Path, folder: Path, number: int, code: int = 0, params: Path | None = None) -> None:

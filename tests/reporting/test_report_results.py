@@ -22,14 +22,17 @@ def test_runs_are_found_by_name(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"schema": 2}, "was altered: its content does not have its checksum"),
-        ({"status": "ok"}, "status must be one of finished, diverged, got 'ok'"),
-        ({"metric": "loss"}, "metric must be one of"),
+        ({"status": "ok"}, "status: wanted 'finished' or 'diverged', got 'ok'"),
+        ({"metric": "loss"}, "metric: wanted 'accuracy' or 'rmse', got 'loss'"),
         ({"value": 98.3}, r"accuracy lies in \[0, 1\]"),
-        ({"value": None, "status": "finished"}, "finished run has a finite value"),
-        ({"value": "0.9"}, "value must be float or int or null"),
-        ({"seed": True}, "seed must be int"),
-        ({"settings": []}, "settings must be dict"),
-        ({"name": "mnist-mlp/direct/seed-7"}, "does not match"),
+        ({"value": None, "status": "finished"}, "value: a finished run has one, got none"),
+        ({"value": "0.9"}, "value: wanted a number, got '0.9'"),
+        ({"seed": True}, "seed: wanted a whole number, got True"),
+        ({"settings": []}, "settings: wanted a mapping|settings: input should be a valid dictionary"),
+        (
+            {"name": "mnist-mlp/direct/seed-7"},
+            "name: wanted mnist-mlp/direct/seed-21962 or a trial of it, got mnist-mlp/d",
+        ),
     ],
 )
 def test_a_wrong_record_says_what_is_wrong(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -44,7 +47,7 @@ def test_a_wrong_record_says_what_is_wrong(tmp_path: Path, change: dict[str, Any
 def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
     path = tmp_path / "metrics.json"
     path.write_text(json.dumps({k: v for k, v in metrics().items() if k != key}))
-    with pytest.raises(ValueError, match=f"missing {key}"):
+    with pytest.raises(ValueError, match=f"{key}: wanted a value, got none"):
         load_run(path)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from recorded import member, recorded
 
 from uhn.cli import main
 from uhn.experiments.config import load_config
@@ -116,9 +117,8 @@ def test_the_summary_counts_seeds_and_diverged_ones(repository: Path, tmp_path: 
             folder = tmp_path / "runs" / run.name
             folder.mkdir(parents=True)
             status = "finished" if value is not None else "diverged"
-            (folder / "metrics.json").write_text(
-                json.dumps({"status": status, "value": value, "settings": run.model_dump(mode="json")})
-            )
+            record = recorded(run.name, status=status, value=value, settings=run.model_dump(mode="json"))
+            (folder / "metrics.json").write_text(json.dumps(record))
     both = {"seeds": 1, "diverged": 1, "value": 0.5}
     assert summary(plan, tmp_path) == {"mnist-mlp": {"direct": both, "uhn": both}}
 
@@ -134,12 +134,9 @@ def test_the_summary_shows_each_task_and_seen_and_unseen_models(repository: Path
         folder = tmp_path / "runs" / run.name
         folder.mkdir(parents=True)
         mean = None if name == "multi-task" else 0.7 / 3
-        content = {key: {"value": value, "seen": seen} for key, (value, seen) in values.items()}
-        (folder / "metrics.json").write_text(
-            json.dumps(
-                {"status": "finished", "value": mean, "values": content, "settings": run.model_dump(mode="json")}
-            )
-        )
+        content = {key: member(value, seen) for key, (value, seen) in values.items()}
+        record = recorded(run.name, value=mean, values=content, settings=run.model_dump(mode="json"))
+        (folder / "metrics.json").write_text(json.dumps(record))
     found = summary(plan, tmp_path)
     assert found["multi-task"]["uhn"] == {"seeds": 1, "diverged": 0, "tasks": {"mnist": 0.9, "kv": 0.1}}
     family = found["cnn-mixed-width"]["uhn"]

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from uhn.experiments.config import ConfigError, load_config
 from uhn.experiments.jobs import run_all
+from uhn.experiments.metrics import read_metrics
 from uhn.experiments.output import lasting_output
 from uhn.experiments.plan import Plan, describe
 from uhn.experiments.settings import RunSettings
 from uhn.experiments.sweeps import FOLDER
 from uhn.files import write_atomically
-from uhn.records import RECORD, read_record
+from uhn.records import RECORD
 
 Subparsers = argparse._SubParsersAction  # only its name is private
 
@@ -217,7 +218,7 @@ def accept_runs(args: argparse.Namespace) -> int:
     from uhn.experiments.identity import source_digest
 
     for name, folder in folders.items():
-        made_by = read_record(folder / RECORD)["code"]["digest"]
+        made_by = read_metrics(folder / RECORD)["code"]["digest"]
         note = {"run": name, "made_by": made_by, "digest": source_digest(plan.run(name)), "why": args.why.strip()}
         write_atomically(folder / "accepted.json", json.dumps(note, indent=2) + "\n")
         print(f"{name}: accepted")

@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from uhn.experiments.budget import train_steps
+from uhn.experiments.metrics import read_metrics
 from uhn.experiments.settings import RunSettings
 from uhn.files import write_atomically
 from uhn.records import RECORD, read_record
@@ -40,7 +41,7 @@ class Cost:
         found: dict[str, list[float]] = {}
         for run in settings:
             try:
-                metrics = read_record(results / "runs" / run.name / RECORD)
+                metrics = read_metrics(results / "runs" / run.name / RECORD)
                 steps = metrics["budget"]["init_steps"] + metrics["budget"]["train_steps"]
                 found.setdefault(group(run), []).append(metrics["wall_time_s"] / steps)
             except (ValueError, KeyError, TypeError, ZeroDivisionError):
@@ -68,10 +69,16 @@ def group(run: RunSettings) -> str:
 def read_costs(results: Path) -> Seconds:
     """Return what :func:`measure` wrote, empty if there is nothing that can be read."""
     try:
-        found: Seconds = json.loads((results / FILE).read_text(encoding="utf-8"))["seconds_per_step"]
-    except (OSError, ValueError, KeyError, TypeError):
+        found = read_record(results / FILE).get("seconds_per_step")
+    except ValueError:
         return {}
-    return found
+    entries = found.items() if isinstance(found, dict) else ()
+    return {key: phases for key, phases in entries if isinstance(phases, dict) and _timed_whole(phases)}
+
+
+def _timed_whole(phases: dict[str, object]) -> bool:
+    times = [phases.get(kind) for kind in ("init", "train")]
+    return all(isinstance(value, int | float) and 0 <= value < 1e9 for value in times)
 
 
 def measure(runs: Iterable[RunSettings], results: Path, data: Path, repeats: int = 1) -> None:

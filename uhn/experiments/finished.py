@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from uhn.experiments.jobs import RESULT_FILES, result_files
+from uhn.experiments.metrics import read_metrics as _read
 from uhn.experiments.settings import RunSettings
 from uhn.files import remove_leftovers, write_together
-from uhn.records import RECORD, check_file, read_record, sealed, to_text
+from uhn.records import RECORD, check_file, sealed, to_text
 from uhn.training.checkpoint import discard_progress
 
 
@@ -41,7 +42,7 @@ def finished_metrics(settings: RunSettings, folder: Path, identity: str) -> dict
 def read_metrics(folder: Path) -> dict[str, Any]:
     """A run's metrics, empty if there are none that can be read."""
     try:
-        return read_record(folder / RECORD)
+        return _read(folder / RECORD)
     except ValueError as error:
         if (folder / RECORD).exists():
             print(error, flush=True)

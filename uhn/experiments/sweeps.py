@@ -14,9 +14,13 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
 
 from uhn.experiments.params import SweepEntry
+from uhn.experiments.reading import explain
+from uhn.experiments.settings import Count, Rate, Steps
 from uhn.records import read_record
 
 Kind = Literal["rate", "init", "train", "seeds"]
@@ -32,15 +36,25 @@ STAGE_FILES = ("json", "md")
 class Values:
     """The hyperparameters that a sweep chooses; ``budget`` is in the sweep's unit, ``init_lr`` 0 without steps."""
 
-    lr: float
-    budget: int
-    init_lr: float = 0.0
-    init_steps: int = 0
+    lr: Rate
+    budget: Count
+    init_lr: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    init_steps: Steps = 0
 
     def layer(self, unit: str) -> dict[str, Any]:
         """Return them as settings to lay over others."""
         init = {"lr": self.init_lr or None, "steps": self.init_steps}
         return {"init": init, "train": {"lr": self.lr, unit: self.budget}}
+
+
+class _Entry(BaseModel):
+    name: str
+    values: Values
+
+
+class _File(BaseModel):
+    values: Values
+    top: Annotated[list[_Entry], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -56,11 +70,11 @@ class Outcome:
         try:
             if not path.exists():
                 return None
-            data = read_record(path)
-            top = tuple((entry["name"], Values(**entry["values"])) for entry in data["top"])
-            return cls(Values(**data["values"]), top)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}: wanted the outcome of a stage, got a broken file ({error})") from None
+            found = _File.model_validate(read_record(path))
+            return cls(found.values, tuple((entry.name, entry.values) for entry in found.top))
+        except (OSError, ValueError) as error:
+            words = explain(error) if isinstance(error, ValidationError) else error
+            raise ValueError(f"{path}: wanted the outcome of a stage, got a broken file ({words})") from None
 
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`read` reads."""

@@ -15,9 +15,10 @@ from uhn.experiments.commands import Subparsers, add_profile, plan_of
 from uhn.experiments.config import ConfigError
 from uhn.experiments.dvcfile import dvc_yaml
 from uhn.experiments.identity import same_settings
+from uhn.experiments.metrics import read_metrics
 from uhn.experiments.plan import Plan
 from uhn.files import write_atomically
-from uhn.records import RECORD, read_record
+from uhn.records import RECORD
 
 
 def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
@@ -70,7 +71,7 @@ def summary(plan: Plan, results: Path) -> dict[str, Any]:
     for run in plan.runs.values():
         path = results / "runs" / run.name / RECORD
         if path.is_file():
-            metrics = read_record(path)
+            metrics = read_metrics(path)
             if not same_settings(metrics["settings"], run):
                 continue
             key = (run.experiment, run.method)

@@ -10,12 +10,13 @@ from pathlib import Path
 from uhn.basemodels import FUNCTIONS
 from uhn.experiments.commands import Subparsers, add_places, add_profile, plan_of, train
 from uhn.experiments.config import ConfigError
+from uhn.experiments.metrics import read_metrics
 from uhn.experiments.output import lasting_output
 from uhn.experiments.plan import Plan
 from uhn.experiments.selection import NothingPasses, Rule, Trial, select, select_rate, why
 from uhn.experiments.sweeps import Outcome, Stage, Sweep, Values
 from uhn.files import write_together
-from uhn.records import RECORD, read_record, sealed, to_text
+from uhn.records import RECORD, sealed, to_text
 
 
 def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
@@ -135,16 +136,17 @@ def validation(path: Path, tasks: tuple[str, ...]) -> list[float | None]:
         ConfigError: if there is no such result, or it is one of a final run.
     """
     try:
-        metrics = read_record(path)
+        metrics = read_metrics(path)
     except ValueError as error:
         raise ConfigError(f"{path}: wanted the metrics of a trial, got none ({error})") from None
     if metrics["status"] != "finished":
         return [None] * len(tasks)
     if metrics["settings"].get("score") != "validation":
         raise ConfigError(f"{path}: wanted a score on the validation split, got one on the test set")
-    if len(tasks) == 1:
-        return [metrics["validation"]]
-    return [metrics["values"][name]["value"] for name in tasks]
+    scores = metrics.get("values", {}) if len(tasks) > 1 else {tasks[0]: {"value": metrics.get("validation")}}
+    if missing := [name for name in tasks if scores.get(name, {}).get("value") is None]:
+        raise ConfigError(f"{path}: wanted a value for {', '.join(missing)}, got none")
+    return [scores[name]["value"] for name in tasks]
 
 
 def _trial(name: str, values: Values, tasks: tuple[str, ...], by_seed: list[list[float | None]]) -> Trial:

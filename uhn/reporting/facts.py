@@ -17,9 +17,10 @@ the outcomes of its sweeps. Values of a row whose ``kind`` is not ``real`` are m
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from uhn.records import read_record
 
 if TYPE_CHECKING:
     from uhn.experiments.config import Config
@@ -32,11 +33,8 @@ def load_facts(results: Path, profile: str) -> Facts:
     """All facts of a profile by topic. Raises ``ValueError`` for a file that does not hold rows of columns."""
     facts: Facts = {}
     for path in sorted((results / profile / "facts").glob("*.json")):
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ValueError(f"cannot read {path}: {error}") from error
-        if not isinstance(data, dict) or not all(isinstance(row, dict) for row in data.values()):
+        data = read_record(path)
+        if not all(isinstance(row, dict) for row in data.values()):
             raise ValueError(f"{path}: wanted an object of objects (row, then column)")
         facts[path.stem] = data
     return facts

@@ -4,38 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uhn.records import RECORD, SCHEMA, check_file, read_record
+from uhn.experiments.metrics import read_metrics
+from uhn.records import RECORD, check_file, read_record
 
-SCHEMAS = (1, SCHEMA)
-STATUSES = ("finished", "diverged")
-METRICS = ("accuracy", "rmse")
 HISTORY = ("phase", "step", "epoch", "lr", "loss", "metric", "seconds")
-
-_WANTED: dict[str, tuple[type, ...]] = {
-    "schema": (int,),
-    "name": (str,),
-    "experiment": (str,),
-    "method": (str,),
-    "seed": (int,),
-    "status": (str,),
-    "metric": (str,),
-    "value": (float, int, type(None)),
-    "identity": (str,),
-    "settings": (dict,),
-    "settings_hash": (str,),
-    "data": (list,),
-    "parameters": (dict,),
-    "budget": (dict,),
-    "code": (dict,),
-    "hardware": (dict,),
-}
 
 
 @dataclass(frozen=True)
@@ -68,13 +45,7 @@ class Run:
         path = self.folder / "accepted.json"
         if not path.is_file():
             return None
-        try:
-            note = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ValueError(f"cannot read {path}: {error}") from error
-        if not isinstance(note, dict):
-            raise ValueError(f"{path}: wanted an object, got {type(note).__name__}")
-        return note
+        return read_record(path)
 
     @property
     def outcome(self) -> str:
@@ -99,36 +70,7 @@ def load_run(path: Path) -> Run:
     Raises:
         ValueError: saying which file, what was wanted and what was got.
     """
-    data = read_record(path)
-    check_metrics(data, path)
-    return Run(data, path.parent)
-
-
-def check_metrics(data: Any, where: Path | str) -> None:
-    """Raise ``ValueError`` unless ``data`` is a metrics record of the known schema."""
-    if not isinstance(data, dict):
-        raise ValueError(f"{where}: a metrics file holds one JSON object, got {type(data).__name__}")
-    if missing := [key for key in _WANTED if key not in data]:
-        raise ValueError(f"{where}: missing {', '.join(missing)}")
-    for key, kinds in _WANTED.items():
-        if not isinstance(data[key], kinds) or isinstance(data[key], bool):
-            names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
-            raise ValueError(f"{where}: {key} must be {names}, got {data[key]!r}")
-    if data["schema"] not in SCHEMAS:
-        raise ValueError(f"{where}: schema must be {' or '.join(map(str, SCHEMAS))}, got {data['schema']}")
-    for key, choices in (("status", STATUSES), ("metric", METRICS)):
-        if data[key] not in choices:
-            raise ValueError(f"{where}: {key} must be one of {', '.join(choices)}, got {data[key]!r}")
-    value = data["value"]
-    score = data.get("validation") if value is None else value
-    if data["status"] == "finished" and not data.get("values") and (score is None or not math.isfinite(score)):
-        raise ValueError(f"{where}: a finished run has a finite value, got {score!r}")
-    if value is not None and data["metric"] == "accuracy" and not 0 <= value <= 1:
-        raise ValueError(f"{where}: an accuracy lies in [0, 1], got {value!r}")
-    if data["name"] != f"{data['experiment']}/{data['method']}/seed-{data['seed']}" and not data["name"].startswith(
-        "sweeps/"
-    ):
-        raise ValueError(f"{where}: name {data['name']!r} does not match its experiment, method and seed")
+    return Run(read_metrics(path), path.parent)
 
 
 def load_runs(results: Path, profile: str) -> dict[str, Run]:
@@ -149,17 +91,39 @@ def load_runs(results: Path, profile: str) -> dict[str, Run]:
 
 
 def load_history(run: Run) -> list[dict[str, str]]:
-    """The rows of a run's ``history.csv``, empty if it has none.
+    """The rows of a run's ``history.csv``, empty if it has none; numbers are numbers, a metric may be empty.
 
     Raises:
-        ValueError: if it is not the one that the metrics name, or columns are missing.
+        ValueError: if it is not the one that the metrics name, columns are missing, or a value is none.
     """
     path = run.folder / "history.csv"
     if not path.is_file():
         return []
     content = path.read_bytes()
     check_file(run.metrics, path, content)
-    reader = csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""))
-    if missing := [name for name in HISTORY if name not in (reader.fieldnames or [])]:
-        raise ValueError(f"{path}: missing columns {', '.join(missing)}")
-    return list(reader)
+    try:
+        reader = csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
+        if missing := [name for name in HISTORY if name not in (reader.fieldnames or [])]:
+            raise ValueError(f"missing columns {', '.join(missing)}")
+        rows = list(reader)
+        for row in rows:
+            _check_row(row)
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path}: {error}") from None
+    if len({len(row["metric"].split()) for row in rows if row["metric"]}) > 1:
+        raise ValueError(f"{path}: wanted as many metrics in every row that has any")
+    return rows
+
+
+def _check_row(row: dict[str, str]) -> None:
+    """Raise ``ValueError`` unless each column of a history holds what its readers take it for."""
+    if None in row or None in row.values():
+        raise ValueError(f"wanted {len(HISTORY)} columns in every row, got others")
+    if row["phase"] not in ("init", "train"):
+        raise ValueError(f"phase must be init or train, got {row['phase']!r:.100}")
+    for name in HISTORY[1:]:
+        for text in row[name].split() if name == "metric" else [row[name]]:
+            try:
+                float(text)
+            except ValueError:
+                raise ValueError(f"{name} must be a number, got {text!r:.100}") from None

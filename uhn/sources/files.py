@@ -71,18 +71,41 @@ def load_source(path: str | Path) -> WeightSource:
             metadata = json.loads((file.metadata() or {}).get("uhn", "{}"))
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
-    except (safetensors.SafetensorError, ValueError) as error:
+    except (safetensors.SafetensorError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a readable safetensors file: {error}") from None
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"{path}: wanted format {FORMAT!r}, got {metadata.get('format')!r}")
-    if "sha256" in metadata and metadata["sha256"] != _digest(metadata.get("source"), tensors):  # older files have none
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
+        got = metadata.get("format") if isinstance(metadata, dict) else metadata
+        raise ValueError(f"{path}: wanted format {FORMAT!r}, got {got!r:.100}")
+    about: Any = metadata.get("source")
+    if "sha256" in metadata and metadata["sha256"] != _digest(about, tensors):  # older files have none
         raise ValueError(f"{path} was altered: its tensors and settings do not have its digest")
-    source = build_source(metadata["source"])
     try:
+        _check_size(about, sum(tensor.numel() for tensor in tensors.values()))
+        source = build_source(about)
         source.load_state_dict({name: value.clone() for name, value in tensors.items()}, assign=True)  # in its dtype
-    except RuntimeError as error:
-        raise ValueError(f"{path}: its tensors do not fit its settings: {error}") from None
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError, RuntimeError) as error:
+        raise ValueError(f"{path}: its tensors do not fit its settings: {error!s:.500}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     return source
+
+
+def _check_size(description: dict[str, Any], held: int) -> None:
+    """Raise ``ValueError`` if a source would have more numbers than the file holds: it is never made then."""
+    from uhn.sources.universal import expected_counts
+
+    while description["kind"] == "chain":
+        description = description["root"]
+    if description["kind"] == "uhn":
+        settings = description["settings"]
+        names = ("hidden", "blocks", "frequencies", "structure", "structure_frequencies", "encoding")
+        wanted = expected_counts(**{name: settings[name] for name in names})["trainable"]
+        wanted += settings.get("condition", 0) * settings["hidden"]
+    else:
+        with torch.device("meta"):
+            wanted = sum(tensor.numel() for tensor in build_source(description).parameters())
+    if wanted > held:
+        raise ValueError(f"its settings want {wanted:,} numbers, the file holds {held:,}")
 
 
 def _check_beside(path: Path) -> None:
@@ -95,7 +118,7 @@ def _check_beside(path: Path) -> None:
         check_file(record, path, path.read_bytes())
 
 
-def _digest(description: dict[str, Any] | None, tensors: dict[str, torch.Tensor]) -> str:
+def _digest(description: object, tensors: dict[str, torch.Tensor]) -> str:
     """SHA-256 of the settings, and of every tensor with its name, type and shape."""
     found = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
@@ -110,11 +133,12 @@ def build_source(description: dict[str, Any]) -> WeightSource:
     from uhn.sources.chain import Chain
     from uhn.sources.universal import UniversalHypernetwork
 
-    cls = source_class(str(description.get("kind")))
+    cls = source_class(str(description["kind"]))
     if issubclass(cls, OneSpecSource):
         return cls(ModelSpec.from_json(description["spec"]), **description["settings"])
     if cls is UniversalHypernetwork:
         return UniversalHypernetwork(Ranges.from_json(description["ranges"]), **description["settings"])
     root = build_source(description["root"])
-    assert cls is Chain and isinstance(root, UniversalHypernetwork)
+    if cls is not Chain or not isinstance(root, UniversalHypernetwork):
+        raise ValueError(f"a {cls.kind} source cannot be built from its settings")
     return Chain(root, [ModelSpec.from_json(level) for level in description["levels"]])
