@@ -77,6 +77,19 @@ def test_new_runs_join_those_that_are_kept(tmp_path: Path) -> None:
     assert sorted(path.name for path in target.iterdir()) == ["smoke"]
 
 
+def test_a_picture_drawn_from_weights_stays_without_them(tmp_path: Path) -> None:
+    train(tmp_path, "kan-kv/direct")
+    kept = keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
+    (kept / "figures").mkdir(exist_ok=True)
+    (kept / "figures" / "figure4.png").write_bytes(b"kernels")
+    keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
+    assert (kept / "figures" / "figure4.png").read_bytes() == b"kernels"
+    (tmp_path / "results/smoke/figures").mkdir()
+    (tmp_path / "results/smoke/figures/figure4.png").write_bytes(b"newer")
+    keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
+    assert (kept / "figures" / "figure4.png").read_bytes() == b"newer"
+
+
 def test_what_was_kept_stays_until_the_new_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(tmp_path, "kan-kv/direct")
     kept = keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from itertools import product
 from pathlib import Path
 
+from uhn.reporting.catalogue import KERNELS, kernel_runs
 from uhn.reporting.render import open_book, render
 from uhn.reporting.results import load_runs
+from uhn.reporting.wanted import PICTURES
 
 RUN_FILES = ("metrics.json", "history.csv", "accepted.json")
 """What is kept of a run: text; weights stay in the cache."""
@@ -48,7 +51,11 @@ def keep(results: Path, profile: str, params: Path, target: Path) -> Path:
             for file in RUN_FILES:
                 _copy(source / "runs" / name / file, whole / "runs" / name / file)
         _copy(params, whole / PARAMS)
-        render(["all"], open_book(Path(place), profile, params, present=False), Path(place))
+        book = open_book(Path(place), profile, params, present=False)
+        render(["all"], book, Path(place))
+        if len(kernel_runs(book)) < len(KERNELS):  # drawn from weights, which are not kept: the picture is
+            for ending, before in product(PICTURES, (folder, source)):
+                _copy(before / "figures" / f"figure4.{ending}", whole / "figures" / f"figure4.{ending}")
         if folder.exists():
             folder.rename(Path(place) / "before")
         whole.rename(folder)
