@@ -83,6 +83,7 @@ class Session:
         self.settings, self.device = settings, device
         self.members = members_of(settings, distribution)
         self.source = build_source(settings, distribution).to(device)
+        self.trained = self.source  # what the file of weights holds; a benchmark trains it through another form
         self.path = self.source.path(settings.precision)
         self.made_on = machine(device) | {"kernel": self.path}
         self.loop = Loop(
@@ -132,7 +133,7 @@ class Session:
         )
         files = {"history.csv": history_csv(self.history).encode()}
         if "model.safetensors" in result_files(self.settings.name):
-            files = {"model.safetensors": source_bytes(self.source)} | files
+            files = {"model.safetensors": source_bytes(self.trained)} | files
         metrics = write_results(folder, metrics, files)
         clean_up(folder, progress, identity)
         score = mean_score(self.members, scores)
