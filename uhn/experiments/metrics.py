@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
@@ -33,7 +33,8 @@ def partial(settings: type[Settings]) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for name, info in settings.model_fields.items():
         kind = next((k for k in (info.annotation, *get_args(info.annotation)) if _is_settings(k)), None)
-        inner: Any = partial(kind) if kind else info.annotation
+        word = str if get_origin(info.annotation) is Literal else info.annotation  # other code knew other choices
+        inner: Any = partial(kind) if kind else word
         several = kind is not None and "tuple" in str(info.annotation)
         fields[name] = ((list[inner] if several else inner) | None, None)
     return create_model(f"Recorded{settings.__name__}", __base__=Part, **fields)
