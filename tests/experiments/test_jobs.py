@@ -123,7 +123,8 @@ def test_a_lock_that_its_holder_removes_is_still_one_lock(tmp_path: Path) -> Non
     for other in others:
         other.start()
     for other in others:
-        other.join(60)
+        other.join(600)
+    assert [other.exitcode for other in others] == [0] * 6
     assert (tmp_path / "number").read_text() == "600"
     assert [path.name for path in tmp_path.iterdir()] == ["number"]
 

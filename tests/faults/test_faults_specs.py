@@ -52,11 +52,11 @@ def test_a_changed_spec_is_refused_or_whole(name: str) -> None:
         (("layers", 0, "dropout"), "0.1", "dropout wants float, got '0.1'"),
         (("layers", 0, "bias"), "yes", "bias wants bool, got 'yes'"),
         (("layers", 0, "kind"), ["linear"], "unknown layer kind ['linear']; known: "),
-        (("layers", 0), 7, "no model spec: "),
+        (("layers", 0), 7, "a model spec's layers are objects of a kind and its settings, got 7"),
         (("layers",), {}, "a model spec's layers must be a Sequence, got {}"),
         (("family",), None, "a model spec's family must be a str, got None"),
         (("fields",), [1], "a model spec's fields must be a Mapping, got [1]"),
-        (("fields",), {"cnn_stage_num": None}, "no model spec: "),
+        (("fields",), {"cnn_stage_num": None}, "cnn_stage_num must be an integer >= 0, got None"),
     ],
 )
 def test_what_is_wrong_with_a_spec_is_said(path: tuple[Any, ...], value: Any, message: str) -> None:

@@ -65,7 +65,11 @@ def calls() -> list[str]:
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
     command = ["make", "install", f"PYTHON={sys.executable}", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    outer = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # of a make that runs the tests
+    own = {name: value for name, value in os.environ.items() if name not in outer}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env=own
+    )  # not of a make that runs the tests
 
 
 def test_make_installs_once_and_again_after_a_change(project: Path) -> None:
