@@ -47,22 +47,21 @@ def pax(**records: str) -> bytes:
 
 
 def refused(archive: bytes, folder: Path, pack: Callable[[bytes], bytes] = gzip.compress) -> tuple[str, int]:
-    """What unpacking reviews from these tar blocks says, and the most memory it took."""
-    path = folder / "archive"
+    """What unpacking reviews from these tar blocks says, and the most memory it took.
+
+    The smaller of two measurements: the interpreter's own tables grow now and then, whoever asks.
+    """
+    path, peaks = folder / "archive", []
     path.write_bytes(pack(archive + bytes(1024)))
-    tracemalloc.start()
-    try:
-        with pytest.raises(DataError) as caught:
-            unpack(path, "reviews", {"": PINNED}, folder / "data")
-        return str(caught.value), tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def used_before(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What the first use imports is no memory of an archive."""
-    refused(header("aclImdb/README"), tmp_path_factory.mktemp("first"))
+    for _ in range(2):
+        tracemalloc.start()
+        try:
+            with pytest.raises(DataError) as caught:
+                unpack(path, "reviews", {"": PINNED}, folder / "data")
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    return str(caught.value), min(peaks)
 
 
 MB = 1 << 20
