@@ -116,13 +116,14 @@ def test_signals_have_their_exit_codes(signal: str, code: int, tmp_path: Path) -
     assert done.stderr in ("uhn: interrupted\n", "uhn: terminated\n")
 
 
-def test_the_readme_example_works(repository: Path) -> None:
+def test_the_readme_examples_work(repository: Path) -> None:
     text = (repository / "README.md").read_text(encoding="utf-8")
-    example = text.split("```python\n")[1].split("```")[0]
-    assert len(example.splitlines()) <= 8
+    examples = [part.split("```")[0] for part in text.split("```python\n")[1:]]
     scope: dict[str, object] = {}
-    exec(compile(example, "README.md", "exec"), scope)
-    assert scope["logits"].shape == (8, 10)  # type: ignore[attr-defined]
+    for example, shape in zip(examples, [(8, 10), (8, 3)], strict=True):
+        assert len(example.splitlines()) <= 8
+        exec(compile(example, "README.md", "exec"), scope)
+        assert scope["logits"].shape == shape  # type: ignore[attr-defined]
 
 
 def test_the_library_page_works(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
