@@ -143,12 +143,14 @@ def test_steps_must_be_equal_where_the_claim_says_so(tmp_path: Path) -> None:
 
 def test_a_diverged_arm_counts_as_guessing_only_where_failing_is_the_claim(tmp_path: Path) -> None:
     arms: dict[str, list[float | None]] = {"uhn": [0.981, 0.982, 0.983], "direct": [None, None, None]}
-    book = made(arms, tmp_path, chance=0.1)
+    book = made(arms, tmp_path, chance=0.1, majority=0.1)
     failing = Claim("fails", "Fails", ("Table 28",), (PAIR,), low=0.1, may_differ=OWN, may_fail=True)
     found = judge(failing, book)
     assert found.verdict == "confirmed" and found.interval is not None
     assert found.interval.middle == pytest.approx(0.882)
     assert judge(CLOSE, book).verdict == "open"
+    more = judge(failing, made(arms, tmp_path, chance=0.1, majority=0.3)).interval
+    assert more is not None and more.middle == pytest.approx(0.682)
 
 
 def test_every_declared_claim_is_one_sentence_with_limits_and_is_rendered() -> None:

@@ -106,8 +106,9 @@ def judge(claim: Claim, book: Book) -> Finding:
 
 
 def guesses(evidence: Evidence) -> list[float]:
-    """Values of all runs, a diverged one's being what guessing gives."""
-    return [*evidence.values(), *(float(run.get("chance") or 0.0) for run in evidence.runs if not run.finished)]
+    """Values of all runs, a diverged one's being the most that guessing gives."""
+    failed = [run for run in evidence.runs if not run.finished]
+    return [*evidence.values(), *(max(float(run.get(key) or 0.0) for key in ("chance", "majority")) for run in failed)]
 
 
 def doubts(evidence: Evidence) -> list[str]:
