@@ -11,9 +11,9 @@ from snakemake.utils import min_version
 min_version("9.19")
 sys.path.insert(0, workflow.basedir)
 
-from uhn.experiments.config import ConfigError, load_config, workflow_options
-from uhn.experiments.jobs import settle
-from uhn.experiments.plan import Plan
+from uhn.paper.config import ConfigError, load_config, workflow_options
+from uhn.paper.runs.jobs import settle
+from uhn.paper.plan import Plan
 
 try:
     GIVEN = workflow_options(config)

@@ -19,14 +19,14 @@ from torch import Tensor
 from benchmarks.readme import accuracy_text, write_section
 from benchmarks.rows import Row, conditions, write_csv
 from benchmarks.sides import Straightforward, features
-from uhn.experiments.build import build_distribution, build_phases, build_tasks
-from uhn.experiments.config import load_config
-from uhn.experiments.execute import Session
-from uhn.experiments.finished import finished_metrics
-from uhn.experiments.identity import run_identity
-from uhn.experiments.plan import Plan
-from uhn.experiments.settings import RunSettings
 from uhn.models import ModelSpec
+from uhn.paper.config import load_config
+from uhn.paper.plan import Plan
+from uhn.paper.runs.build import build_distribution, build_phases, build_tasks
+from uhn.paper.runs.execute import Session
+from uhn.paper.runs.finished import finished_metrics
+from uhn.paper.runs.identity import run_identity
+from uhn.paper.settings import RunSettings
 from uhn.sources import UniversalHypernetwork
 from uhn.sources.trunk import mlp
 from uhn.tasks import Task

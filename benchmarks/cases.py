@@ -11,7 +11,7 @@ from torch import Tensor
 
 from uhn.models import ModelSpec, zoo
 from uhn.models.feedforward import mlp
-from uhn.modelsets import sample_set
+from uhn.models.sets import sample_set
 from uhn.randomness import stream
 from uhn.sources import UniversalHypernetwork
 

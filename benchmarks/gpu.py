@@ -21,7 +21,7 @@ import torch
 
 from benchmarks import sides
 from benchmarks.cases import MODELS, case
-from uhn.experiments.record import hardware
+from uhn.paper.runs.record import hardware
 
 UNFINISHED = 3
 Job = Callable[[], dict[str, Any]]

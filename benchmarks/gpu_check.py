@@ -21,10 +21,10 @@ from typing import Any
 
 import torch
 
-from uhn.experiments.build import build_distribution, build_phases, build_source, build_tasks
-from uhn.experiments.config import load_config
-from uhn.experiments.plan import Plan
-from uhn.experiments.settings import RunSettings
+from uhn.paper.config import load_config
+from uhn.paper.plan import Plan
+from uhn.paper.runs.build import build_distribution, build_phases, build_source, build_tasks
+from uhn.paper.settings import RunSettings
 from uhn.sources import WeightSource
 from uhn.tasks import Task
 from uhn.training.loop import Diverged, Loop

@@ -16,15 +16,15 @@ from benchmarks import gpu_check
 from benchmarks.cases import Case, case
 from benchmarks.sides import Straightforward
 from uhn.data.pins import DataError
-from uhn.experiments.build import build_distribution, build_tasks
-from uhn.experiments.config import load_config
-from uhn.experiments.execute import execute
-from uhn.experiments.jobs import run_all
-from uhn.experiments.plan import Plan
-from uhn.experiments.queue import Queue, work_off
-from uhn.experiments.record import hardware
-from uhn.experiments.settings import RunSettings
 from uhn.files import write_atomically
+from uhn.paper.config import load_config
+from uhn.paper.plan import Plan
+from uhn.paper.runs.build import build_distribution, build_tasks
+from uhn.paper.runs.execute import execute
+from uhn.paper.runs.jobs import run_all
+from uhn.paper.runs.queue import Queue, work_off
+from uhn.paper.runs.record import hardware
+from uhn.paper.settings import RunSettings
 from uhn.sources import UniversalHypernetwork, WeightSource
 from uhn.training.interrupts import Stopped
 from uhn.training.precision import autocast, reproducible
@@ -55,7 +55,7 @@ def note(options: argparse.Namespace, device: torch.device, **found: Any) -> Non
 
 def fetch(options: argparse.Namespace, detail: str, device: torch.device) -> int:
     """Bring the data here that the carried folder has."""
-    from uhn.cli import main
+    from uhn.paper.cli import main
 
     return main(["data", "fetch", "--allow-missing", "--root", str(options.data)])
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from uhn.experiments.digest import code_digest, room_digest
-from uhn.experiments.record import hardware
 from uhn.files import write_atomically
+from uhn.paper.runs.digest import code_digest, room_digest
+from uhn.paper.runs.record import hardware
 
 Row = dict[str, Any]
 

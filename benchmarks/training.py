@@ -17,10 +17,10 @@ import torch
 from benchmarks.readme import training_text, write_section
 from benchmarks.rows import Row, conditions, write_csv
 from benchmarks.sides import Straightforward
-from uhn.experiments.build import build_distribution, build_phases, build_source, build_tasks
-from uhn.experiments.config import load_config
-from uhn.experiments.plan import Plan
-from uhn.experiments.settings import RunSettings
+from uhn.paper.config import load_config
+from uhn.paper.plan import Plan
+from uhn.paper.runs.build import build_distribution, build_phases, build_source, build_tasks
+from uhn.paper.settings import RunSettings
 from uhn.sources import UniversalHypernetwork
 from uhn.tasks import Task
 from uhn.training.loop import Loop, Report

@@ -1,5 +1,5 @@
 """``python -m uhn`` is the command ``uhn``."""
 
-from uhn.cli import main
+from uhn.paper.cli import main
 
 raise SystemExit(main())

@@ -65,7 +65,7 @@ MODEL_SETS: Final = {
     "cnn-depth-width": "cifar10",
     "transformer": "ag_news",
 }
-"""Dataset of each sampled family (see :data:`uhn.modelsets.SETS`)."""
+"""Dataset of each sampled family (see :data:`uhn.models.sets.SETS`)."""
 
 SAME_MODELS: Final = {"ag_news_30k": "ag_news"}
 """Datasets that take the models of another."""

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from data_helpers import CORA, cora_files, idx, pin
 
-from uhn.cli import main
 from uhn.data import citation
 from uhn.data.citation import Citation
 from uhn.data.entries import Entry
+from uhn.paper.cli import main
 from uhn.training.loop import Loop
 
 Put = Callable[[str, dict[str, bytes]], Path]

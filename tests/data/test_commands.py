@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from uhn.cli import main
 from uhn.data import commands
+from uhn.paper.cli import main
 
 
 @pytest.fixture(autouse=True)

@@ -23,10 +23,10 @@ torch.set_num_threads(1)
 
 import durability_scenarios as scenarios_of  # noqa: E402
 
-import uhn.experiments.execute as execution  # noqa: E402
+import uhn.paper.runs.execute as execution  # noqa: E402
 import uhn.training.evaluate as evaluation  # noqa: E402
-from uhn.experiments.jobs import run_all  # noqa: E402
-from uhn.experiments.settings import RunSettings  # noqa: E402
+from uhn.paper.runs.jobs import run_all  # noqa: E402
+from uhn.paper.settings import RunSettings  # noqa: E402
 from uhn.training.loop import Loop  # noqa: E402
 
 scenarios_of.prepare()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import uhn.experiments.build as building
-import uhn.modelsets as modelsets
+import uhn.models.sets as modelsets
+import uhn.paper.runs.build as building
 import uhn.tasks.load as loading
 from uhn.data.citation import Citation
 from uhn.data.receipts import GENERATED, Receipt
-from uhn.experiments.settings import RunSettings
 from uhn.models import zoo
 from uhn.models.feedforward import cnn, mlp
 from uhn.models.graph import gcn
 from uhn.models.hypernet import generated_uhn
 from uhn.models.spec import ModelSpec
+from uhn.paper.settings import RunSettings
 from uhn.vocabulary import DatasetType
 
 INIT, EPOCHS = 5, 9

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import uhn.models
-from uhn.experiments import identity
-from uhn.experiments.settings import RunSettings
 from uhn.models import zoo, zoo_names
 from uhn.models.feedforward import mlp
+from uhn.paper.runs import identity
+from uhn.paper.settings import RunSettings
 from uhn.vocabulary import TaskType
 
 PAPER = {"init_steps": 0, "train_steps_or_epochs": 1, "unit": "steps", "train_steps": 1, "batch_size": 1}
@@ -116,7 +116,7 @@ def test_a_statement_changes_the_runs_that_use_its_module(change: Change) -> Non
         "layers/attention.py": {"text", "chain"},
         "models/feedforward.py": {"mlp", "mlp-direct", "cnn", "cnn-direct", "cnn-ha", "chain", "set"},
         "models/kan.py": {"kan", "kan-direct"},
-        "modelsets.py": {"set"},
+        "models/sets.py": {"set"},
         "sources/direct.py": {"mlp-direct", "cnn-direct", "kan-direct"},
         "sources/ha.py": {"cnn-ha"},
         "sources/chain.py": {"chain"},
@@ -136,7 +136,7 @@ def test_reports_the_plan_and_the_way_files_are_written_change_nothing(
     change: Change,
 ) -> None:
     statement = FUTURE + "\nCHANGED = 1\n"
-    for module in ("experiments/plan.py", "experiments/execute.py", "reporting/tables.py", "files.py", "cli.py"):
+    for module in ("paper/plan.py", "paper/runs/execute.py", "paper/report/tables.py", "files.py", "paper/cli.py"):
         assert change(module, FUTURE, statement) == set(), module
 
 

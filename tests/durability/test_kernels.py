@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from uhn.experiments.execute import execute
-from uhn.experiments.settings import RunSettings
+from uhn.paper.runs.execute import execute
+from uhn.paper.settings import RunSettings
 from uhn.sources.backends import unusable
 from uhn.training.interrupts import Stopped
 

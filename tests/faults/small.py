@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from uhn.cli import main
+from uhn.paper.cli import main
 
 PARAMS: dict[str, Any] = {
     "seeds": {"default": [1, 2], "graph": [1, 2, 3]},

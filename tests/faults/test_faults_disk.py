@@ -11,7 +11,7 @@ import pytest
 from farm import N, failing, seeds
 from tiny import Place, child, counting_steps, end_of, tiny
 
-from uhn.experiments.settings import RunSettings
+from uhn.paper.settings import RunSettings
 
 METHODS = ("direct", "uhn", "direct", "uhn")
 RUNS = [tiny(method, steps=2, seed=3 + number // 2) for number, method in enumerate(METHODS[:N])]

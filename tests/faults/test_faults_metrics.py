@@ -26,7 +26,7 @@ READERS = (
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results with one finished run, as the real writer leaves them, and their settings beside."""
-    from uhn.cli import main
+    from uhn.paper.cli import main
 
     folder = tmp_path_factory.mktemp("metrics")
     (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS), encoding="utf-8")

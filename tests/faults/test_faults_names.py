@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from uhn.cli import main
-from uhn.experiments.config import ConfigError, parse_config, workflow_options
+from uhn.paper.cli import main
+from uhn.paper.config import ConfigError, parse_config, workflow_options
 
 BAD = (
     "", " ", ".", "..", "../../esc", "/tmp/x", "a/b", "a.b", "a b", "-x", "_x", "~", "*", "a\nb", "a\tb", "\x1b[31m",

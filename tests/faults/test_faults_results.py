@@ -11,8 +11,8 @@ from farm import failing, seeds
 from tiny import Place, counting_steps, tiny
 
 import uhn
-from uhn.experiments.settings import RunSettings
-from uhn.reporting.results import load_history, load_run
+from uhn.paper.report.results import load_history, load_run
+from uhn.paper.settings import RunSettings
 from uhn.training.loop import Loop
 
 A, B = tiny(rate=0.01), tiny(rate=0.02)

@@ -16,7 +16,7 @@ from mutations import change, mutated_json, refused
 import uhn
 from uhn.descriptors.ranges import Ranges
 from uhn.models import ModelSpec, zoo
-from uhn.modelsets import SETS, read_set, sample_set
+from uhn.models.sets import SETS, read_set, sample_set
 
 SPECS = {name: zoo(name).to_json() for name in ("mlp-mnist", "cnn8-mnist", "gat-pubmed", "transformer1-imdb")}
 SPECS |= {name: zoo(name).to_json() for name in ("gcn-cora", "kan-g5-kv", "uhn-generated")}

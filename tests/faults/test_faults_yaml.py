@@ -13,7 +13,7 @@ from farm import seeds
 from mutations import change, damage
 from small import PARAMS, answers
 
-from uhn.experiments.config import ConfigError, load_config, parse_config
+from uhn.paper.config import ConfigError, load_config, parse_config
 
 BOMB = "\n".join(
     ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1]"]

@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from uhn.cli import main
-from uhn.experiments.config import load_config
-from uhn.experiments.execute import execute
-from uhn.experiments.jobs import run_all
-from uhn.experiments.settings import RunSettings
+from uhn.paper.cli import main
+from uhn.paper.config import load_config
+from uhn.paper.runs.execute import execute
+from uhn.paper.runs.jobs import run_all
+from uhn.paper.settings import RunSettings
 from uhn.records import RECORD, read_record
 from uhn.training.loop import Loop
 

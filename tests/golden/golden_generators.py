@@ -14,7 +14,7 @@ from golden_models import NOISE, spec_named
 from golden_tables import FIELD_NAMES, declared_settings
 
 from uhn.models import Inputs, ModelSpec, run, zoo, zoo_names
-from uhn.modelsets import SETS, sample_set
+from uhn.models.sets import SETS, sample_set
 
 FLOAT64 = 1e-8
 """Relative to the largest output: phases of 2,000 radians cost three digits."""

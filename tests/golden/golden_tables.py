@@ -10,7 +10,7 @@ import numpy as np
 from golden_compare import Compared, Reader, need
 
 from uhn.models import zoo
-from uhn.modelsets import SETS, corner_specs, sample_set
+from uhn.models.sets import SETS, corner_specs, sample_set
 from uhn.vocabulary import DatasetType
 
 FIELD_NAMES = (

@@ -27,7 +27,7 @@ from uhn.descriptors.ranges import Ranges
 from uhn.descriptors.structure import global_fields, local_fields
 from uhn.models import ModelSpec, zoo
 from uhn.models.hypernet import generated_uhn
-from uhn.modelsets import sample_set
+from uhn.models.sets import sample_set
 
 LEVEL = generated_uhn(structure_frequencies=32, index_frequencies=16, hidden=16, index_layers=2)
 LEAF = zoo("kan-g5-kv")

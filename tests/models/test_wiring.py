@@ -14,7 +14,7 @@ from uhn.layers.graphs import gcn_norm
 from uhn.models import Inputs, ModelSpec, run, zoo, zoo_names
 from uhn.models.feedforward import cnn, mlp
 from uhn.models.hypernet import generated_uhn
-from uhn.modelsets import SETS, sample_set
+from uhn.models.sets import SETS, sample_set
 from uhn.vocabulary import OPEN, HeadConcat, InputPooling, StagePooling
 
 POOL = {name: {"pooling": InputPooling[name]} for name in InputPooling.__members__}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from uhn.cli import main
-from uhn.modelsets import ModelSet, read_set, sample_set, write_set
+from uhn.models.sets import ModelSet, read_set, sample_set, write_set
+from uhn.paper.cli import main
 
 NAMES = ["cnn-depth", "cnn-width", "cnn-depth-width", "transformer"]
 TABLE_3 = {  # seed, draws, mean, largest

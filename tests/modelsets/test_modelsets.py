@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from uhn.descriptors.ranges import Ranges
-from uhn.modelsets import SETS, ModelSet, corner_specs, sample_set, set_family, summary
+from uhn.models.sets import SETS, ModelSet, corner_specs, sample_set, set_family, summary
 
 PAPER = {  # models, mean and maximum (Table 3), draws, first architectures
     "cnn-depth": (100, 366_995, 463_018, 178, [(9, 6, 8, 16, 32, 64), (6, 7, 10, 16, 32, 64), (10, 8, 10, 16, 32, 64)]),

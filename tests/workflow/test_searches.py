@@ -90,7 +90,7 @@ def test_a_search_with_a_job_per_trial(workflow: Workflow) -> None:
 
 
 def test_the_picture_in_the_readme_is_up_to_date(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from uhn.experiments.reference import rule_graph, with_workflow
+    from uhn.paper.commands.docs import rule_graph, with_workflow
 
     monkeypatch.chdir(repository)
     text = (repository / "README.md").read_text(encoding="utf-8")

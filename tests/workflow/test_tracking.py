@@ -14,13 +14,13 @@ import pytest
 import yaml
 from recorded import member, recorded
 
-from uhn.cli import main
-from uhn.experiments.config import load_config
-from uhn.experiments.dvcfile import dvc_yaml
-from uhn.experiments.execute import HISTORY
-from uhn.experiments.plan import Plan
-from uhn.experiments.reference import SECTIONS, settings_reference
-from uhn.experiments.tracking import pipeline_file, summary
+from uhn.paper.cli import main
+from uhn.paper.commands.docs import SECTIONS, settings_reference
+from uhn.paper.commands.track import pipeline_file, summary
+from uhn.paper.config import load_config
+from uhn.paper.dvcfile import dvc_yaml
+from uhn.paper.plan import Plan
+from uhn.paper.runs.execute import HISTORY
 
 
 def _plan(repository: Path, profile: str) -> Plan:
@@ -201,7 +201,7 @@ def test_restore_gets_the_data_that_the_pipeline_of_another_profile_rests_on(
     def without_snakemake(command: list[str], **rest: Any) -> Any:  # there is no Snakefile to bless here
         return real([sys.executable, "-c", "pass"] if "snakemake" in command else command, **rest)
 
-    monkeypatch.setattr("uhn.experiments.tracking.subprocess.run", without_snakemake)
+    monkeypatch.setattr("uhn.paper.commands.track.subprocess.run", without_snakemake)
     arguments = ["restore", "--profile", "smoke", "--params", str(repository / "params.yaml")]
     assert main(arguments) == 0, capfd.readouterr()
     assert (clone / "data/receipt").read_text() == (clone / "results/run").read_text() == "good\n"

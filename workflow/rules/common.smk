@@ -1,8 +1,8 @@
 # What the rules have in common: the files of runs and of choices, and what must stay the same for them to stand.
 
-from uhn.experiments.identity import settings_hash, source_digest
-from uhn.experiments.jobs import result_files
-from uhn.experiments.sweeps import STAGE_FILES
+from uhn.paper.runs.identity import settings_hash, source_digest
+from uhn.paper.runs.jobs import result_files
+from uhn.paper.sweeps.stages import STAGE_FILES
 
 
 # Ends a command: its words go to the terminal and to the log, and its exit code stands, whatever becomes of the log.

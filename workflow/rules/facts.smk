@@ -1,7 +1,7 @@
 # What tables say that no run measures: the sampled model sets, the fields that layers use, the citation graphs.
 
-from uhn.experiments.digest import room_digest
-from uhn.reporting.wanted import MEASURED_BY, fact_files, planned_graphs, planned_sets, set_files
+from uhn.paper.runs.digest import room_digest
+from uhn.paper.wanted import MEASURED_BY, fact_files, planned_graphs, planned_sets, set_files
 
 SETS = {name: path.as_posix() for name, path in set_files(PLAN, Path("results")).items()}
 FACTS = {topic: path.as_posix() for topic, path in fact_files(PLAN, Path("results")).items()}

@@ -3,10 +3,10 @@
 
 import re
 
-from uhn.experiments.digest import room_digest
-from uhn.experiments.sweeps import FOLDER, STAGE_FILES
+from uhn.paper.runs.digest import room_digest
+from uhn.paper.sweeps.stages import FOLDER, STAGE_FILES
 
-SELECTION = room_digest("experiments/selection.py", "experiments/tuning.py")
+SELECTION = room_digest("paper/sweeps/selection.py", "paper/commands/sweep.py")
 
 
 def rules_of_choice(sweeps):

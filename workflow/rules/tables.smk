@@ -1,9 +1,9 @@
 # Every table, figure and page of the profile, from the facts and the runs' small files alone. The lists are asked of
 # the plan, and `uhn render all` works from the same ones.
 
-from uhn.experiments.digest import room_digest
-from uhn.experiments.plan import plan_hash
-from uhn.reporting.wanted import read_files, rendered_files
+from uhn.paper.runs.digest import room_digest
+from uhn.paper.plan import plan_hash
+from uhn.paper.wanted import read_files, rendered_files
 
 RENDERED = [path.as_posix() for path in rendered_files(PLAN, Path("results"))]
 READ = [path.as_posix() for path in read_files(PLAN, Path("results"))]
@@ -24,7 +24,7 @@ rule render:
         RENDERED,
     params:
         plan=plan_hash(PLAN),
-        code=room_digest("reporting"),
+        code=room_digest("paper/report", "paper/tables", "paper/wanted.py"),
     log:
         f"{LOGS}/render.log",
     shell:

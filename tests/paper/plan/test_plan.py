@@ -1,0 +1,142 @@
+"""The plan: which runs, which jobs, what they cost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from recorded import recorded
+
+from uhn.paper.budget import run_steps
+from uhn.paper.cli import main
+from uhn.paper.config import ConfigError, load_config, parse_config
+from uhn.paper.costs import Cost, read_costs
+from uhn.paper.plan import Plan, describe, plan_hash
+
+
+@pytest.fixture(scope="module")
+def text(repository: Path) -> str:
+    return (repository / "params.yaml").read_text(encoding="utf-8")
+
+
+def _plan(text: str, profile: str = "quick", **changes: object) -> Plan:
+    data = yaml.safe_load(text)
+    data["profiles"][profile] |= changes
+    return Plan(parse_config(yaml.safe_dump(data, sort_keys=False), profile))
+
+
+def test_every_cell_has_its_runs_and_every_run_its_cell(text: str) -> None:
+    plan = _plan(text, "paper")
+    cells = {
+        (row, method)
+        for table in plan.config.tables.values()
+        for row in table.rows
+        for method in table.methods or plan.config.entry(row).methods
+        if method in plan.config.entry(row).methods
+    }
+    assert len(plan.runs) == sum(len(plan.config.seeds(row)) for row, _ in cells)
+    assert list(plan.runs)[0] == "mnist-mlp/direct/seed-21962"
+    for name, run in plan.runs.items():
+        assert run.name == name == f"{run.experiment}/{run.method}/seed-{run.seed}"
+        assert plan.tables_of(name)
+
+
+def test_a_run_that_two_tables_need_is_one_run(text: str) -> None:
+    data = yaml.safe_load(text)
+    data["tables"]["table99"] = {"rows": ["mnist-mlp"], "methods": ["uhn"]}
+    data["profiles"]["quick"]["tables"] = {"table01": ["mnist-mlp"], "table99": "all"}
+    plan = Plan(parse_config(yaml.safe_dump(data, sort_keys=False), "quick"))
+    assert list(plan.runs) == ["mnist-mlp/direct/seed-21962", "mnist-mlp/uhn/seed-21962"]
+    assert plan.tables_of("mnist-mlp/uhn/seed-21962") == ("table01", "table99")
+    assert plan.tables_of("mnist-mlp/direct/seed-21962") == ("table01",)
+
+
+def test_rows_left_out_by_the_profile_are_there_without_runs(text: str) -> None:
+    rows = {
+        row.experiment: row.enabled for row in _plan(text, tables={"table01": ["mnist-mlp"]}).tables["table01"].rows
+    }
+    assert list(rows)[:2] == ["mnist-mlp", "mnist-cnn8"]
+    assert [name for name, enabled in rows.items() if enabled] == ["mnist-mlp"]
+
+
+@pytest.mark.parametrize("grouping", ["run", "row", "job"])
+def test_jobs_carry_every_run_once_and_never_two_seeds(text: str, grouping: str) -> None:
+    plan = _plan(text, grouping=grouping, seeds=3)
+    carried = [name for names in plan.groups.values() for name in names]
+    assert sorted(carried) == sorted(plan.runs)
+    for names in plan.groups.values():
+        assert len({plan.runs[name].seed for name in names}) == 1
+    experiments = {run.experiment for run in plan.runs.values()}
+    number = {"run": len(plan.runs), "row": 3 * len(experiments), "job": 3 * len(plan.parts)}
+    assert len(plan.groups) == number[grouping]
+    if grouping == "job":
+        assert len(plan.groups["functions/seed-21962"]) == 30
+
+
+def test_one_seed_more_leaves_the_other_jobs_as_they_are(text: str) -> None:
+    one, two = _plan(text, seeds=1), _plan(text, seeds=2)
+    assert {job: names for job, names in two.groups.items() if job in one.groups} == one.groups
+    assert all(two.runs[name] == run for name, run in one.runs.items())
+
+
+def test_a_run_outside_the_tables_can_be_asked_for_by_name(text: str) -> None:
+    plan = _plan(text)
+    assert plan.run("cora-gcn/uhn/seed-5").seed == 5
+    for name, message in (
+        ("mnist-mpl/uhn/seed-5", "did you mean mnist-mlp"),
+        ("mnist-mlp/hun/seed-5", "wanted mnist-mlp/<direct or uhn>/seed-<number>"),
+        ("mnist-mlp/uhn/seed-x", "seed-<number>"),
+        ("mnist-mlp", "seed-<number>"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            plan.run(name)
+
+
+def test_hours_come_from_finished_runs(text: str, tmp_path: Path) -> None:
+    plan = _plan(text, tables={"table01": ["mnist-mlp"]})
+    assert "not measured" in describe(plan, tmp_path)
+    for name, run in plan.runs.items():
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        steps = run_steps(run)
+        metrics = recorded(name, value=1.0, budget={"init_steps": 0, "train_steps": steps}, wall_time_s=3600.0)
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+    line = next(line for line in describe(plan, tmp_path).splitlines() if line.startswith("table01"))
+    assert line.split()[1] == "2"
+    assert line.split()[-1] == "2.00"
+
+
+def test_hours_come_from_timed_steps_where_nothing_has_run(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["--results", str(tmp_path), "--data", str(tmp_path / "data")]
+    params = tmp_path / "params.yaml"
+    data = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
+    data["profiles"]["smoke"] |= {"tables": {"table11": ["kan-kv"], "table13": ["kan-kv"]}}
+    params.write_text(yaml.safe_dump(data))
+    assert main(["plan", "--measure", "--profile", "smoke", "--params", str(params), *places]) == 0
+    said = capsys.readouterr().out
+    assert "[2/2] kan-kv/uhn:" in said
+    assert "not measured" not in said
+    costs = read_costs(tmp_path / "smoke")
+    assert set(costs) == {"kan-kv/direct", "kan-kv/uhn"}
+    plan = Plan(load_config(params, "smoke"))
+    run = plan.runs["kan-kv/uhn/seed-21962"]
+    known = Cost({"kan-kv/uhn": {"init": 2.0, "train": 10.0}})
+    assert known.hours([run, run]) == pytest.approx(2 * (2.0 * run.init.steps + 10.0 * (run.train.steps or 0)) / 3600)
+    assert known.hours(plan.runs.values()) is None
+
+
+def test_only_what_is_read_from_files_is_fetched(text: str) -> None:
+    some = _plan(text, tables={"table01": ["mnist-mlp"], "table11": "all"})
+    assert some.datasets() == ("mnist",)
+    assert _plan(text).may_be_missing("mnist")
+    assert not _plan(text, "paper").may_be_missing("mnist")
+
+
+def test_the_hash_of_a_plan_sees_settings_and_not_comments(text: str) -> None:
+    assert plan_hash(_plan(text)) == plan_hash(Plan(parse_config(text + "\n# a comment\n", "quick")))
+    changed = text.replace("lr: 0.01, epochs: 200", "lr: 0.02, epochs: 200")
+    assert plan_hash(Plan(parse_config(changed, "paper"))) != plan_hash(Plan(parse_config(text, "paper")))

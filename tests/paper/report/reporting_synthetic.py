@@ -1,0 +1,135 @@
+"""Metrics files as a run leaves them, made by hand: no training, no torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from uhn.paper.budget import TRAIN_ROWS, run_steps
+from uhn.paper.settings import RunSettings
+from uhn.paper.tables import published as paper
+
+GENERATOR = {
+    "hidden": 64,
+    "blocks": 2,
+    "index_frequencies": 1024,
+    "structure_frequencies": 32,
+    "structure": False,
+    "encoding": "gff",
+    "scale": 100.0,
+}
+
+
+def metrics(
+    experiment: str = "mnist-mlp",
+    method: str = "direct",
+    seed: int = 21962,
+    value: float | None = 0.98,
+    *,
+    kind: str = "real",
+    full: bool = True,
+    rows: dict[str, int] | None = None,
+    generator: dict[str, Any] | None = None,
+    **changes: Any,
+) -> dict[str, Any]:
+    """A metrics record of a run at the paper's budget (``full``) or at a tenth of its steps."""
+    dataset = experiment.removeprefix("kan-") if experiment.startswith("kan-") else experiment.split("-")[0]
+    rmse = experiment.startswith("kan-")
+    steps = 4000 if rmse else 23_500
+    uhn = method == "uhn"
+    settings = {
+        "name": f"{experiment}/{method}/seed-{seed}",
+        "experiment": experiment,
+        "method": method,
+        "seed": seed,
+        "tasks": [{"dataset": dataset, "model": "m", "probability": 1.0}],
+        "validate_split": False,
+        "generator": (generator or GENERATOR) if uhn else None,
+        "init": {"steps": 100 if uhn else 0, "lr": 2e-4, "warmup": 0},
+        "train": {"lr": 2e-4, "epochs": 100, "steps": None, "warmup": 5, "batch_size": 256, "clip": None},
+        "paper": {
+            "init_steps": 100 if uhn else 0,
+            "train_steps_or_epochs": 100,
+            "unit": "epochs",
+            "train_steps": steps,
+            "batch_size": 256,
+            "generator": GENERATOR if uhn else None,
+            "seeds": 3,
+        },
+    }
+    sizes = {"train": 1000, "val": 0, "test": 1000} if rmse else {"train": 60_000, "val": 0, "test": 10_000}
+    target = 254 if rmse else 118_282
+    record: dict[str, Any] = {
+        "schema": 1,
+        "name": settings["name"],
+        "experiment": experiment,
+        "method": method,
+        "seed": seed,
+        "status": "finished" if value is not None else "diverged",
+        "metric": "rmse" if rmse else "accuracy",
+        "value": value,
+        "validation": None,
+        "train_loss": 0.01,
+        "identity": f"{seed:064x}",
+        "settings": settings,
+        "settings_hash": f"{seed + 1:064x}",
+        "data": [{"name": dataset, "fingerprint": "f" * 64, "kind": kind, "detail": "d", "rows": rows or sizes}],
+        "target_std": 0.5 if rmse else None,
+        "chance": None if rmse else 0.1,
+        "scored_rows": (rows or sizes)["test"],
+        "majority": None if rmse else 0.1135,
+        "parameters": {"target": target, "trainable": 148_353 if uhn else target, "frozen": 10_260 if uhn else 0},
+        "budget": {"init_steps": 100 if uhn else 0, "train_steps": steps if full else steps // 10, "epochs": 100},
+        "code": {"commit": "abcdef0123456789", "dirty": False, "digest": "c" * 64},
+        "taken_from": None,
+        "wall_time_s": 12.5,
+        "resumed": 0,
+        "hardware": {
+            "machine": "x86_64", "processor": "cpu", "cores": 2, "threads": 2, "device": "cpu", "memory_gib": 8.0,
+        },
+        "software": {"python": "3.11", "torch": "2.13", "uhn": "0.1"},
+        "finished_at": "2026-01-02T03:04:05Z",
+    }  # fmt: skip
+    return record | changes
+
+
+def planned(run: RunSettings, value: float | None = 0.98, **changes: Any) -> dict[str, Any]:
+    """The record that a run of these settings leaves: its rows and steps are those that they ask for."""
+    data = []
+    for task in run.tasks:
+        size = paper.DATASETS[task.dataset]
+        whole, kept = TRAIN_ROWS.get(task.dataset, (size.train, size.train))
+        train = min(kept if run.validate_split else whole, run.data.train_rows or whole)
+        rows = {"train": train, "val": 0, "test": min(size.test, run.data.test_rows or size.test)}
+        data.append({"name": task.dataset, "fingerprint": "f" * 64, "kind": "real", "detail": "d", "rows": rows})
+    steps = run_steps(run) - run.init.steps
+    own = {
+        "settings": run.model_dump(mode="json"),
+        "data": data,
+        "budget": {"init_steps": run.init.steps, "train_steps": steps, "epochs": run.train.epochs},
+    }
+    return metrics(run.experiment, run.method, run.seed, value, **own | changes)
+
+
+def history(steps: int = 40, scale: float = 1.0) -> str:
+    """A history with ten initialisation steps, then training."""
+    lines = ["phase,step,epoch,lr,loss,metric,seconds"]
+    lines += [f"init,{s},0,0.0002,{scale / (s + 1):.6f},,0.1" for s in range(10)]
+    for s in range(steps):
+        metric = f"{1 - 1 / (s + 2):.4f}" if s % 10 == 9 else ""
+        lines.append(f"train,{s},{s // 10},0.0002,{2 * scale / (s + 1):.6f},{metric},0.1")
+    return "\n".join(lines) + "\n"
+
+
+def leave(results: Path, *records: dict[str, Any], profile: str = "quick", text: str | None = None) -> Path:
+    """Write records where runs leave them; returns ``results``."""
+    for record in records:
+        folder = results / profile / "runs" / record["name"]
+        folder.mkdir(parents=True, exist_ok=True)
+        if "values" in record:
+            whole = {"metric": record["metric"], "parameters": 10, "seen": None}
+            record = record | {"values": {name: whole | entry for name, entry in record["values"].items()}}
+        (folder / "metrics.json").write_text(json.dumps(record))
+        (folder / "history.csv").write_text(text or history(scale=1 + record["seed"] % 7))
+    return results

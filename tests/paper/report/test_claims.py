@@ -1,0 +1,165 @@
+"""Claims: intervals against scipy, arms that differ in one setting each, and verdicts on runs made by hand."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from tests.paper.report.reporting_synthetic import metrics
+from uhn.paper.report.arms import differences
+from uhn.paper.report.book import Book, Source
+from uhn.paper.report.claims import Claim, Comparison, Finding, judge
+from uhn.paper.report.claims_page import to_markdown
+from uhn.paper.report.intervals import combine, interval
+from uhn.paper.report.results import Run
+from uhn.paper.tables.claims import CLAIMS, OWN
+
+PAIR = Comparison(Source("mnist-mlp", "uhn"), Source("mnist-mlp", "direct"), "MNIST MLP")
+CLOSE = Claim("close", "As accurate", ("Table 1",), (PAIR,), low=-0.01, may_differ=OWN)
+
+
+def made(values: dict[str, list[float | None]], tmp_path: Path, **changes: Any) -> Book:
+    """A book of MNIST MLP runs; a value of None is a run that diverged."""
+    runs = {}
+    for method, scores in values.items():
+        for seed, score in enumerate(scores):
+            own = {"status": "diverged"} if score is None else {}
+            record = metrics("mnist-mlp", method, seed, score, **own, **changes)
+            runs[record["name"]] = Run(record, tmp_path)
+    return Book("paper", runs)
+
+
+def test_the_interval_of_a_difference_is_welchs() -> None:
+    a, b = [0.91, 0.93, 0.92, 0.90], [0.88, 0.86, 0.89]
+    wanted = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    got = interval(a, b, ratio=False)
+    assert (got.low, got.high) == pytest.approx((wanted.low, wanted.high), rel=1e-9)
+    assert got.seeds == 3
+
+
+def test_the_interval_of_a_ratio_is_welchs_of_logarithms() -> None:
+    a, b = [0.1, 0.2, 0.15], [0.3, 0.25, 0.2]
+    wanted = stats.ttest_ind([math.log(v) for v in a], [math.log(v) for v in b], equal_var=False)
+    low, high = wanted.confidence_interval(0.95)
+    got = interval(a, b, ratio=True)
+    assert (got.low, got.high) == pytest.approx((math.exp(low), math.exp(high)), rel=1e-9)
+
+
+def test_several_rows_are_draws_of_their_mean() -> None:
+    parts = [interval([0.5 + d, 0.6 + d], [0.5, 0.6], ratio=False) for d in (0.01, 0.03, 0.02, 0.05)]
+    wanted = stats.t.interval(0.95, 3, loc=0.0275, scale=stats.sem([0.01, 0.03, 0.02, 0.05]))
+    got = combine(parts, ratio=False)
+    assert (got.low, got.high) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_one_seed_leaves_everything_open() -> None:
+    got = interval([0.9], [0.8], ratio=False)
+    assert (got.low, got.high) == (-math.inf, math.inf) and got.middle == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "verdict"),
+    [
+        ([0.981, 0.982, 0.983], [0.980, 0.981, 0.982], "confirmed"),
+        ([0.951, 0.952, 0.953], [0.980, 0.981, 0.982], "contradicted"),
+        ([0.99, 0.95, 0.981], [0.980, 0.981, 0.982], "right direction"),
+        ([0.97, 0.94, 0.981], [0.980, 0.981, 0.982], "open"),
+        ([0.981], [0.980], "right direction"),
+    ],
+)
+def test_verdicts(ours: list[float | None], theirs: list[float | None], verdict: str, tmp_path: Path) -> None:
+    assert judge(CLOSE, made({"uhn": ours, "direct": theirs}, tmp_path)).verdict == verdict
+
+
+def test_without_runs_it_is_open_and_says_which_are_missing(tmp_path: Path) -> None:
+    found = judge(CLOSE, made({"uhn": [0.98, 0.98]}, tmp_path))
+    assert (found.verdict, found.missing, found.budget) == ("open", ("MNIST MLP",), "no runs")
+
+
+def test_stand_in_data_confirm_nothing(tmp_path: Path) -> None:
+    arms: dict[str, list[float | None]] = {"uhn": [0.981, 0.982, 0.983], "direct": [0.980, 0.981, 0.982]}
+    found = judge(CLOSE, made(arms, tmp_path, kind="stand-in"))
+    assert found.verdict == "right direction" and any("stand-in" in note for note in found.notes)
+
+
+def leaves(settings: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = []
+    for key, value in settings.items():
+        found += leaves(value, (*path, key)) if isinstance(value, dict) else [(*path, key)]
+    return found
+
+
+NAMES = ("name", "experiment", "method", "seed")
+
+
+def test_every_setting_that_differs_alone_is_named() -> None:
+    """Each setting of a real run, changed once in one arm, is found; none of what the claim is about is."""
+    path = next(Path("results/reference/paper/runs").rglob("uhn/*/metrics.json"))
+    record = json.loads(path.read_text(encoding="utf-8"))
+    first = Run(record, path.parent)
+    checked = 0
+    for leaf in leaves(record["settings"]):
+        if leaf[0] in (*NAMES, "paper", "checkpoint_seconds", "compute", "members", "evaluate_every"):
+            continue
+        other = copy.deepcopy(record)
+        place = other["settings"]
+        for key in leaf[:-1]:
+            place = place[key]
+        place[leaf[-1]] = "changed"
+        key = ".".join(leaf)
+        assert [phrase.split()[0] for phrase in differences([first], [Run(other, path.parent)], ())] == [key]
+        assert differences([first], [Run(other, path.parent)], (key,)) == []
+        checked += 1
+    assert checked > 15
+
+
+def test_unequal_arms_confirm_nothing(tmp_path: Path) -> None:
+    arms: dict[str, list[float | None]] = {"uhn": [0.981, 0.982, 0.983], "direct": [0.980, 0.981, 0.982]}
+    book = made(arms, tmp_path, full=False)
+    assert judge(CLOSE, book).verdict == "confirmed"
+    for name, run in book.runs.items():
+        if "/direct/" in name:
+            run.settings["train"]["batch_size"] = 32  # type: ignore[index]
+    found = judge(CLOSE, book)
+    assert found.verdict == "right direction" and found.unequal == ("train.batch_size 256 against 32",)
+
+
+def test_steps_must_be_equal_where_the_claim_says_so(tmp_path: Path) -> None:
+    arms: dict[str, list[float | None]] = {"uhn": [0.981, 0.982, 0.983], "direct": [0.980, 0.981, 0.982]}
+    book = made(arms, tmp_path)
+    claim = Claim("close", "As accurate", ("Table 1",), (PAIR,), low=-0.01, may_differ=OWN, steps="equal")
+    assert judge(claim, book).verdict == "confirmed"
+    for name, run in book.runs.items():
+        if "/direct/" in name:
+            run["budget"]["train_steps"] *= 2
+    assert "training steps" in judge(claim, book).unequal[0]
+
+
+def test_a_diverged_arm_counts_as_guessing_only_where_failing_is_the_claim(tmp_path: Path) -> None:
+    arms: dict[str, list[float | None]] = {"uhn": [0.981, 0.982, 0.983], "direct": [None, None, None]}
+    book = made(arms, tmp_path, chance=0.1, majority=0.1)
+    failing = Claim("fails", "Fails", ("Table 28",), (PAIR,), low=0.1, may_differ=OWN, may_fail=True)
+    found = judge(failing, book)
+    assert found.verdict == "confirmed" and found.interval is not None
+    assert found.interval.middle == pytest.approx(0.882)
+    assert judge(CLOSE, book).verdict == "open"
+    more = judge(failing, made(arms, tmp_path, chance=0.1, majority=0.3)).interval
+    assert more is not None and more.middle == pytest.approx(0.682)
+
+
+def test_every_declared_claim_is_one_sentence_with_limits_and_is_rendered() -> None:
+    assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
+    for claim in CLAIMS:
+        assert claim.comparisons and claim.threshold and "|" not in claim.sentence
+        assert math.isfinite(claim.low) or math.isfinite(claim.high)
+        assert len({comparison.first.metric for comparison in claim.comparisons}) == 1
+    findings: list[Finding] = [judge(claim, Book("paper", {})) for claim in CLAIMS]
+    text = to_markdown(findings, "paper")
+    assert all(f"| {claim.sentence} |" in text for claim in CLAIMS)
+    assert text.count("**open**") == len(CLAIMS)

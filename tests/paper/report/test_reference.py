@@ -1,0 +1,132 @@
+"""Committed reference results: what is rendered from their metrics today is what was committed, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from uhn.paper.cli import main
+from uhn.paper.report.reference import PARAMS, keep
+from uhn.paper.report.render import open_book, render
+from uhn.paper.report.results import load_runs
+from uhn.paper.runs import checkout
+
+ROOT = Path(__file__).parents[3]
+REFERENCE = ROOT / "results" / "reference"
+PROFILES = sorted(path.name for path in REFERENCE.glob("*") if path.is_dir())
+
+
+def test_there_are_reference_results() -> None:
+    assert PROFILES
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_committed_tables_follow_from_committed_metrics(profile: str, tmp_path: Path) -> None:
+    shutil.copytree(REFERENCE / profile, tmp_path / profile)
+    tables = sorted((REFERENCE / profile / "tables").iterdir())
+    assert tables
+    shutil.rmtree(tmp_path / profile / "tables")
+    book = open_book(tmp_path, profile, tmp_path / profile / PARAMS, present=False)
+    render([*sorted({path.name.split(".")[0] for path in tables}), "coverage", "claims"], book, tmp_path)
+    for path in [*tables, REFERENCE / profile / "coverage.md", REFERENCE / profile / "claims.md"]:
+        again = tmp_path / path.relative_to(REFERENCE)
+        assert again.read_bytes() == path.read_bytes(), f"{path.name} is not what its metrics give"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_metrics_file_names_a_commit_that_exists(profile: str) -> None:
+    commits = set()
+    for path in (REFERENCE / profile / "runs").rglob("metrics.json"):
+        code = json.loads(path.read_text(encoding="utf-8"))["code"]
+        assert code["commit"] and not code["dirty"], f"{path} was made by code that no commit holds"
+        commits.add(code["commit"])
+    if checkout.commit()["commit"] is None:
+        pytest.skip(f"the commits cannot be looked up: {checkout.commit()['unknown']}")
+    if checkout.git("rev-parse", "--is-shallow-repository") == "true":
+        pytest.skip("a shallow clone does not hold older commits")
+    for commit in commits:
+        checkout.git("cat-file", "-e", f"{commit}^{{commit}}")
+
+
+def train(folder: Path, *names: str) -> None:
+    places = [f"--{name}={folder / name}" for name in ("results", "work", "data")]
+    assert main(["run", *names, "--profile", "smoke", "--params", str(ROOT / "params.yaml"), *places]) == 0
+
+
+def small_files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_new_runs_join_those_that_are_kept(tmp_path: Path) -> None:
+    """What two machines made one after the other is what one machine would have kept of both."""
+    for number, names in enumerate((["kan-kv/direct"], ["kan-kv/uhn"], ["kan-kv/direct", "kan-kv/uhn"])):
+        train(tmp_path / str(number), *names)
+    first, second, both = (tmp_path / str(number) / "results" for number in range(3))
+    target = tmp_path / "kept"
+    for results in (first, second):
+        kept = keep(results, "smoke", ROOT / "params.yaml", target)
+    runs = {path.parent.relative_to(kept / "runs").as_posix() for path in (kept / "runs").rglob("metrics.json")}
+    assert runs == {f"kan-kv/{method}/seed-{seed}" for method in ("direct", "uhn") for seed in (21962, 59358)}
+    for run in runs:
+        assert not (kept / "runs" / run / "model.safetensors").exists()
+    table = keep(both, "smoke", ROOT / "params.yaml", tmp_path / "whole") / "tables" / "table11.csv"
+    assert (kept / "tables" / "table11.csv").read_bytes() == table.read_bytes()
+    assert sorted(path.name for path in target.iterdir()) == ["smoke"]
+
+
+def test_a_picture_drawn_from_weights_stays_without_them(tmp_path: Path) -> None:
+    train(tmp_path, "kan-kv/direct")
+    kept = keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
+    (kept / "figures").mkdir(exist_ok=True)
+    (kept / "figures" / "figure4.png").write_bytes(b"kernels")
+    keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
+    assert (kept / "figures" / "figure4.png").read_bytes() == b"kernels"
+    (tmp_path / "results/smoke/figures").mkdir()
+    (tmp_path / "results/smoke/figures/figure4.png").write_bytes(b"newer")
+    keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
+    assert (kept / "figures" / "figure4.png").read_bytes() == b"newer"
+
+
+def test_what_was_kept_stays_until_the_new_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(tmp_path, "kan-kv/direct")
+    kept = keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
+    before = small_files(tmp_path / "kept")
+    train(tmp_path, "kan-kv/uhn")
+    monkeypatch.setattr("uhn.paper.report.reference.render", fail)
+    with pytest.raises(OSError, match="full"):
+        keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
+    assert small_files(tmp_path / "kept") == before and kept.is_dir()
+
+
+def fail(*_: object) -> None:
+    raise OSError(28, "the disk is full")
+
+
+def test_the_readme_says_how_long_kept_runs_took() -> None:
+    """A duration in README is one that was measured."""
+    rows = {
+        line.split("|")[1].strip(): line
+        for line in (ROOT / "README.md").read_text().splitlines()
+        if "kept runs" in line
+    }
+    for profile in ("quick", "hour"):
+        runs = load_runs(REFERENCE, profile).values()
+        assert {run["hardware"]["cores"] for run in runs} == {2}
+        seconds = [float(run["wall_time_s"]) for run in runs]
+        told = f"trained for {sum(seconds) / 60:.0f} minutes in all on two cores"
+        if profile == "hour":
+            told = (
+                f"trained for {sum(seconds) / 3600:.1f} hours in all, the longest for {max(seconds) / 60:.0f} minutes"
+            )
+        assert told in next(line for key, line in rows.items() if key.startswith(f"`{profile}`"))
+
+
+def test_nothing_is_kept_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "reference" / "quick").mkdir(parents=True)
+    (tmp_path / "reference" / "quick" / "old.md").write_text("stays")
+    with pytest.raises(ValueError, match="finished runs"):
+        keep(tmp_path, "quick", tmp_path / "params.yaml", tmp_path / "reference")
+    assert (tmp_path / "reference" / "quick" / "old.md").exists()

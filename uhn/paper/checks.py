@@ -1,0 +1,115 @@
+"""What holds between the names of params.yaml and between the settings of a run: the impossible is said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from uhn.basemodels import GENERATED, MODEL_SETS, MODELS, SAME_MODELS, models_for
+from uhn.methods import families_of
+from uhn.paper.budget import DATASETS
+from uhn.paper.names import told_apart
+from uhn.paper.params import ExperimentEntry, Params
+from uhn.paper.reading import ConfigError, near, shown
+from uhn.paper.settings import RunSettings
+from uhn.paper.sweeps.stages import FOLDER
+
+TAKEN = {"experiments": (FOLDER,), "profiles": ("reference",)}
+"""Names whose folders below the results hold something else: sweeps, and results that are kept."""
+
+Experiments = Mapping[str, ExperimentEntry]
+
+
+def known(where: str, what: str, name: str, names: Iterable[str]) -> None:
+    """Raise :class:`ConfigError` unless ``name`` is one of ``names``."""
+    if name not in (names := tuple(names)):
+        raise ConfigError(f"{where}: no {what} {shown(name)}{near(name, names)}")
+
+
+def check_names(params: Params, experiments: Experiments) -> None:
+    """Check every name in ``params``; ``experiments`` have what they inherit.
+
+    Raises:
+        ConfigError: for one that does not exist, with its path and the nearest that does.
+    """
+    for section, taken in TAKEN.items():
+        for name in getattr(params, section):
+            if name in taken:
+                raise ConfigError(f"{section}.{name}: wanted another name, this one's folder is taken")
+    told_apart("profiles", params.profiles)
+    told_apart("experiments", experiments)
+    told_apart("experiments.*.job", (entry.job or name for name, entry in experiments.items()))
+    for name, entry in experiments.items():
+        if not entry.tasks:
+            raise ConfigError(f"experiments.{name}.tasks: wanted at least one task, got none")
+        known(f"experiments.{name}.seeds", "list", entry.seeds, params.seeds)
+        check_tasks(f"experiments.{name}", entry)
+    for name, table in params.tables.items():
+        for row in table.rows:
+            known(f"tables.{name}.rows", "experiment", row, experiments)
+    for profile, chosen in params.profiles.items():
+        where = f"profiles.{profile}"
+        for name, rows in chosen.tables.items():
+            known(f"{where}.tables", "table", name, params.tables)
+            for row in () if rows == "all" else rows:
+                known(f"{where}.tables.{name}", "row", row, params.tables[name].rows)
+        _check_patterns(f"{where}.overrides", chosen.overrides, experiments)
+        _check_patterns(f"{where}.sweeps", chosen.sweeps, experiments)
+    _check_patterns("sweeps", params.sweeps, experiments)
+
+
+def check_tasks(where: str, entry: ExperimentEntry) -> None:
+    """Raise :class:`ConfigError` unless an experiment's datasets, models and model set exist and go together."""
+    datasets = [task.dataset for task in entry.tasks]
+    for number, task in enumerate(entry.tasks):
+        place = f"{where}.tasks.{number}"
+        known(f"{place}.dataset", "dataset", task.dataset, DATASETS)
+        known(f"{place}.model", "model", task.model, MODELS)
+        if task.model not in (fitting := models_for(task.dataset)):
+            other = f"{task.model}, which is for {MODELS[task.model].dataset}"
+            raise ConfigError(f"{place}.model: wanted a model for {task.dataset} ({', '.join(fitting)}), got {other}")
+        if datasets.index(task.dataset) != number:
+            raise ConfigError(f"{place}.dataset: wanted every dataset once, got {task.dataset} again")
+    if entry.model_set is None:
+        return
+    known(f"{where}.model_set", "model set", entry.model_set, MODEL_SETS)
+    wanted = MODEL_SETS[entry.model_set]
+    if [SAME_MODELS.get(name, name) for name in datasets] != [wanted]:
+        raise ConfigError(f"{where}.tasks: wanted one on {wanted} for {entry.model_set}, got {', '.join(datasets)}")
+
+
+def check_run(run: RunSettings) -> RunSettings:
+    """Return ``run``. Raises :class:`ConfigError` if its method, models and generator do not go together."""
+    if problem := _impossible(run):
+        raise ConfigError(f"run {run.name}: {problem}")
+    return run
+
+
+def _impossible(run: RunSettings) -> str | None:
+    generator = run.generator
+    if generator is None:
+        if run.model_set or len(run.tasks) > 1:
+            return f"method {run.method} serves one model, got {run.model_set or f'{len(run.tasks)} tasks'}"
+        family, able = MODELS[run.tasks[0].model].family, families_of(run.method)
+        if able is not None and family not in able:
+            return f"method {run.method} serves models of family {', '.join(able)}, got {run.tasks[0].model} ({family})"
+        return None
+    if 0 < run.init.steps <= run.depth:
+        return f"init.steps: wanted at least one for each of {run.depth + 1} levels, or none; got {run.init.steps}"
+    if run.depth:
+        for key, value in ({**GENERATED, "structure": True, "encoding": "gff"}).items():
+            if (got := getattr(generator, key)) != value:
+                return f"generator.{key}: wanted {value} under a depth of {run.depth}, got {got}"
+    return None
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether ``experiment`` or ``experiment/method``, with wildcards, fits the run."""
+    return fnmatchcase(name if "/" in pattern else name.partition("/")[0], pattern)
+
+
+def _check_patterns(where: str, patterns: Iterable[str], experiments: Experiments) -> None:
+    names = [f"{name}/{method}" for name, entry in experiments.items() for method in entry.methods]
+    for pattern in patterns:
+        if not any(matches(pattern, name) for name in names):
+            raise ConfigError(f"{where}.{pattern}: wanted a pattern that fits a run, got one that fits none")

@@ -1,0 +1,147 @@
+"""The command ``uhn``. Each room adds its own subcommands; this file only calls them and turns errors into exit codes.
+
+Exit codes: 0 done, 1 something could not be had or is not as it should be, 2 bad input, 130 Ctrl-C, 143 SIGTERM.
+``UHN_TRACEBACK=1`` shows where a reported error came from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import io
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+
+import uhn
+from uhn.data.pins import DataError
+
+ROOMS = (
+    "uhn.paper.commands.run",
+    "uhn.paper.commands.sweep",
+    "uhn.paper.commands.track",
+    "uhn.paper.commands.docs",
+    "uhn.paper.commands.doctor",
+    "uhn.paper.commands.data",
+    "uhn.paper.commands.sets",
+    "uhn.paper.commands.report",
+)
+
+
+WRONG_PATH = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
+WRONG_PLACE = (errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
+"""Errors of the system that are bad input: a path that was given is wrong. All others are failures: a disk is full."""
+
+WAITING = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}
+"""How the threads of a run wait for each other, unless the environment says otherwise: asleep. Beside other work the
+one that waits would take the time that the other needs: a step of 0.2 s took 6 s. Read when torch is imported."""
+
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+"""What torch says, in a ``RuntimeError``."""
+
+
+class Terminated(SystemExit):
+    """SIGTERM arrived."""
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise Terminated(128 + signum)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser with the commands of every room."""
+    top = argparse.ArgumentParser(prog="uhn", description="Universal Hypernetworks: train, plan, report.")
+    top.add_argument("--version", action="version", version=f"uhn {uhn.__version__}")
+    subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for room in ROOMS:
+        import_module(room).add_parser(subparsers)
+    return top
+
+
+def _checked_profile(name: str) -> None:
+    """Raise ``ValueError`` for what no profile can be called, whether or not the command reads params.yaml."""
+    from uhn.paper.names import checked_name
+
+    try:
+        checked_name(name)
+    except ValueError as error:
+        raise ValueError(f"profile: {error}") from None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: the arguments, those of the process if none.
+    """
+    _print_what_cannot_be_encoded()
+    for variable, value in WAITING.items():
+        os.environ.setdefault(variable, value)
+    args = parser().parse_args(argv)
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        if hasattr(args, "profile"):
+            _checked_profile(args.profile)
+        code = int(args.handler(args))
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        print("uhn: interrupted", file=sys.stderr)
+        return 130
+    except Terminated:
+        print("uhn: terminated", file=sys.stderr)
+        return 143
+    except Exception as error:
+        told = _told(error)
+        if told is None or os.environ.get("UHN_TRACEBACK"):
+            raise
+        code, words = told
+        if not isinstance(error, BrokenPipeError):  # whoever reads has gone, and wants to hear nothing
+            print(f"uhn: {_line(words)}", file=sys.stderr)
+        _drop_output()
+        return code
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _told(error: Exception) -> tuple[int, str] | None:
+    """Exit code and words for an error that can happen to a correct program; None for any other."""
+    words = " ".join(str(error).split())
+    match error:
+        case DataError():
+            return 1, str(error)
+        case MemoryError():
+            return 1, words or "out of memory"
+        case OSError():
+            if error.strerror:
+                words = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+            return (2 if isinstance(error, WRONG_PATH) or error.errno in WRONG_PLACE else 1), words
+        case ValueError():
+            return 2, words
+        case RuntimeError() if any(text in words for text in OUT_OF_MEMORY):
+            return 1, f"out of memory: {words[:200]}"
+    return None
+
+
+def _line(words: str) -> str:
+    """``words`` without what a terminal would obey, and not for pages; the lines of a list of places stay."""
+    shown = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in words[:2000])
+    return shown + "..." * (len(words) > 2000)
+
+
+def _print_what_cannot_be_encoded() -> None:
+    """Have a terminal or a log that knows fewer characters get an escape for the others, and no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Have what is left to print go nowhere, if it cannot be printed: else the interpreter complains at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

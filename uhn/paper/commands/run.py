@@ -1,0 +1,225 @@
+"""``uhn run``, ``uhn plan`` and ``uhn accept``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from uhn.files import write_atomically
+from uhn.paper.config import ConfigError, load_config
+from uhn.paper.plan import Plan, describe
+from uhn.paper.runs.jobs import run_all
+from uhn.paper.runs.metrics import read_metrics
+from uhn.paper.runs.output import lasting_output
+from uhn.paper.settings import RunSettings
+from uhn.paper.sweeps.stages import FOLDER
+from uhn.records import RECORD
+
+Subparsers = argparse._SubParsersAction  # only its name is private
+
+
+def add_profile(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which settings and which results: every command of the pipeline has them."""
+    parser.add_argument("--profile", default="quick", help="profile of params.yaml (default: quick)")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="settings file (default: params.yaml)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="results folder (default: results)")
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Add the folders of commands that train."""
+    parser.add_argument("--work", type=Path, default=Path("work"), help="folder for progress files (default: work)")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data (default: data)")
+
+
+def plan_of(args: argparse.Namespace) -> Plan:
+    """Return the plan that the options of :func:`add_profile` name, with what its sweeps have found so far.
+
+    Raises:
+        ConfigError: for wrong settings, or a run anywhere in it that is impossible.
+    """
+    plan = Plan(load_config(args.params, args.profile), args.results / args.profile)
+    plan.check()
+    return plan
+
+
+def train(plan: Plan, names: Iterable[str], *, work: Path, data: Path) -> None:
+    """Train runs of a plan that knows its results folder, or resume them, one after another in this process."""
+    from uhn.paper.runs.execute import execute  # imports torch
+    from uhn.paper.runs.here import check_here
+
+    assert plan.results is not None
+    results, folder = plan.results, work / plan.profile
+    runs = [plan.run(name) for name in names]
+    check_here(runs)
+    run_all(
+        runs,
+        lambda run: execute(run, results=results, work=folder, data_root=data),
+        results=results / "runs",
+        work=folder,
+    )
+
+
+def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
+    """Add the commands; every one sets ``handler``: parsed arguments → exit code."""
+    run = subparsers.add_parser("run", help="train runs, or resume them, in one process")
+    run.add_argument("names", nargs="*", metavar="NAME", help="run, experiment/method or experiment")
+    run.add_argument("--job", help="all runs of a job of the plan")
+    run.add_argument("--again", action="store_true", help="train finished runs a second time and compare the bits")
+    run.add_argument("--missing", action="store_true", help="every run without a result, cheapest first")
+    run.add_argument("--table", help="with --missing: only what this table rests on, e.g. table11")
+    run.add_argument("--within", metavar="DURATION", help="with --missing: save and stop after it, e.g. 2h, 90m")
+    run.add_argument("--until", metavar="HH:MM", help="with --missing: save and stop at that time of day")
+    run.add_argument("--dry-run", action="store_true", help="with --missing: only say what would be done, and when")
+    run.add_argument(
+        "--reference",
+        type=Path,
+        default=Path("results/reference"),
+        help="with --missing: kept results, which are not missing (default: results/reference)",
+    )
+    add_places(run)
+    add_profile(run)
+    run.set_defaults(handler=run_runs)
+
+    plan = subparsers.add_parser("plan", help="say which runs the tables need, their steps and hours")
+    plan.add_argument("--names", action="store_true", help="print the names of the runs, job by job")
+    plan.add_argument("--measure", action="store_true", help="first time a few steps of every row")
+    plan.add_argument("--data", type=Path, default=Path("data"), help="folder of the data (default: data)")
+    add_profile(plan)
+    plan.set_defaults(handler=show_plan)
+
+    accept = subparsers.add_parser("accept", help="let results stand that older code made")
+    accept.add_argument("names", nargs="+", metavar="NAME", help="run, experiment/method or experiment")
+    accept.add_argument("--why", required=True, help="why the change of the code does not matter to them")
+    add_profile(accept)
+    accept.set_defaults(handler=accept_runs)
+
+
+def names_of(plan: Plan, asked: list[str]) -> list[str]:
+    """Return the run names that ``asked`` (runs, experiment/method, experiment) stand for, each once.
+
+    Raises:
+        ConfigError: for a name that stands for nothing.
+    """
+    found: dict[str, None] = {}
+    for name in asked:
+        parts = name.split("/")
+        if len(parts) == 3 or parts[0] == FOLDER:
+            found[plan.run(name).name] = None
+            continue
+        methods = plan.config.entry(parts[0]).methods
+        if len(parts) == 2 and parts[1] not in methods:
+            raise ConfigError(f"no run {name!r}: {parts[0]} has the methods {', '.join(methods)}")
+        for method in methods if len(parts) == 1 else parts[1:]:
+            found |= {f"{parts[0]}/{method}/seed-{seed}": None for seed in plan.config.seeds(parts[0])}
+    return list(found)
+
+
+@lasting_output()
+def run_runs(args: argparse.Namespace) -> int:
+    """Train what was asked for."""
+    plan = plan_of(args)
+    asked = [
+        word
+        for word, given in (("names of runs", args.names), ("--job", args.job), ("--missing", args.missing))
+        if given
+    ]
+    if len(asked) != 1:
+        raise ConfigError(f"uhn run: wanted names of runs, --job or --missing, got {' and '.join(asked) or 'none'}")
+    if args.again and args.missing:
+        raise ConfigError("uhn run: --again goes with names of runs or --job, got it with --missing")
+    if args.missing:
+        return run_missing(plan, args)
+    for option in ("table", "within", "until", "dry_run"):
+        if getattr(args, option):
+            raise ConfigError(f"uhn run: --{option.replace('_', '-')} goes with --missing, got it without")
+    if args.job and args.job not in plan.groups:
+        raise ConfigError(f"no job {args.job!r}; there are {', '.join(plan.groups)}")
+    names = plan.groups[args.job] if args.job else names_of(plan, args.names)
+    if args.again:
+        return run_again(plan, names, work=args.work, data=args.data)
+    train(plan, names, work=args.work, data=args.data)
+    return 0
+
+
+def run_again(plan: Plan, names: Iterable[str], *, work: Path, data: Path) -> int:
+    """Train finished runs a second time; 0 if the same bits came out."""
+    from uhn.paper.runs.again import train_again  # imports torch
+    from uhn.paper.runs.here import check_here
+
+    assert plan.results is not None
+    runs = [plan.run(name) for name in names]
+    check_here(runs)
+    return 0 if train_again(runs, results=plan.results, work=work / plan.profile, data_root=data) else 1
+
+
+def run_missing(plan: Plan, args: argparse.Namespace) -> int:
+    """Say what is missing, then make it until the time is up."""
+    from uhn.paper.runs.execute import execute  # imports torch
+    from uhn.paper.runs.here import check_here
+    from uhn.paper.runs.queue import Queue, window, work_off
+    from uhn.training.interrupts import Stopped
+
+    assert plan.results is not None
+    now, results, folder = time.time(), plan.results, args.work / plan.profile
+    seconds = window(args.within, args.until, now)
+    queue = Queue.of(plan, args.reference / plan.profile, args.table)
+    print(queue.announcement(seconds, now), flush=True)
+    if args.dry_run:
+        return 0
+    check_here(queue.runs)
+    deadline = None if seconds is None else time.monotonic() + seconds
+
+    def train_one(run: RunSettings) -> None:
+        if deadline is not None and time.monotonic() >= deadline:
+            raise Stopped
+        run_all(
+            [run],
+            lambda one: execute(one, results=results, work=folder, data_root=args.data, deadline=deadline),
+            results=results / "runs",
+            work=folder,
+            wait=False,
+        )
+
+    work_off(queue.runs, train_one)
+    return 0
+
+
+def show_plan(args: argparse.Namespace) -> int:
+    """Print the plan."""
+    plan = plan_of(args)
+    if args.measure:
+        from uhn.paper.costs import measure
+
+        measure(plan.runs.values(), args.results / plan.profile, args.data)
+    print(describe(plan, args.results / plan.profile))
+    if args.names:
+        searched = {
+            job: tuple(n for key in keys for n in plan.trial_names(key)) for job, keys in plan.sweep_groups.items()
+        }
+        for job, names in (searched | plan.groups).items():
+            print(job, *names, sep="\n  ")
+    return 0
+
+
+def accept_runs(args: argparse.Namespace) -> int:
+    """Write down, beside each run, that its result stands for the present code, and why."""
+    plan = plan_of(args)
+    names = names_of(plan, args.names)
+    if not args.why.strip():
+        raise ConfigError("--why: wanted a reason, got nothing")
+    folders = {name: args.results / plan.profile / "runs" / name for name in names}
+    for name, folder in folders.items():
+        if not (folder / RECORD).is_file():
+            raise ConfigError(f"{name}: wanted a finished run to accept, got no {folder / RECORD}")
+
+    from uhn.paper.runs.identity import source_digest
+
+    for name, folder in folders.items():
+        made_by = read_metrics(folder / RECORD)["code"]["digest"]
+        note = {"run": name, "made_by": made_by, "digest": source_digest(plan.run(name)), "why": args.why.strip()}
+        write_atomically(folder / "accepted.json", json.dumps(note, indent=2) + "\n")
+        print(f"{name}: accepted")
+    return 0

@@ -1,0 +1,256 @@
+"""The plan: which runs a profile's tables need, which of them share a job, and what they cost.
+
+A run is asked for by name. Two tables that need the same run ask for the same name, and it runs once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from uhn.basemodels import FUNCTIONS
+from uhn.paper.budget import run_steps
+from uhn.paper.checks import check_run
+from uhn.paper.config import Config, ConfigError
+from uhn.paper.costs import Cost
+from uhn.paper.settings import Method, RunSettings
+from uhn.paper.sweeps.stages import FOLDER, Outcome, Stage, Sweep
+
+MOST_RUNS = 100_000
+"""What a plan may hold; more is a slip."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: an experiment and, by method, the names of its runs (none if the profile leaves it out)."""
+
+    experiment: str
+    runs: dict[Method, tuple[str, ...]]
+
+    @property
+    def enabled(self) -> bool:
+        """Whether this profile runs it."""
+        return any(self.runs.values())
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its columns' methods and all its rows, run or not, in the paper's order."""
+
+    name: str
+    methods: tuple[Method, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Names of all runs the table rests on."""
+        return tuple(name for row in self.rows for names in row.runs.values() for name in names)
+
+
+class Plan:
+    """Runs, sweeps, tables and jobs of one profile.
+
+    Args:
+        config: the checked settings.
+        results: folder of the profile's results, where the outcomes of sweeps are read; without it, and where a stage
+            has none yet, a plan assumes one.
+    """
+
+    def __init__(self, config: Config, results: Path | None = None) -> None:
+        self.config = config
+        self.profile = config.profile_name
+        self.results = results
+
+    @cached_property
+    def tables(self) -> dict[str, Table]:
+        """All tables by name, those that the profile leaves out with empty rows."""
+        return {name: self._table(name) for name in self.config.tables}
+
+    def _table(self, name: str) -> Table:
+        entry, enabled = self.config.tables[name], self.config.rows(name)
+        every = dict.fromkeys(method for row in entry.rows for method in self.config.entry(row).methods)
+        columns = tuple(every) if entry.methods is None else entry.methods
+        rows = []
+        for experiment in entry.rows:
+            methods = [m for m in columns if m in self.config.entry(experiment).methods]
+            seeds = self.config.seeds(experiment) if experiment in enabled else ()
+            if entry.sweeps:
+                found = {m: self.trial_names(f"{experiment}/{m}") if seeds else () for m in methods}
+            else:
+                found = {m: tuple(f"{experiment}/{m}/seed-{seed}" for seed in seeds) for m in methods}
+            rows.append(Row(experiment, found))
+        return Table(name, columns, tuple(rows))
+
+    @property
+    def sweeps(self) -> dict[str, Sweep]:
+        """The sweeps of the profile by ``experiment/method``."""
+        return self.config.sweeps
+
+    def trial_names(self, key: str) -> tuple[str, ...]:
+        """Names of all runs of a sweep, stage by stage."""
+        sweep = self.sweeps[key]
+        return tuple(name for stage in sweep.stages for name in sweep.run_names(stage))
+
+    @cached_property
+    def trials(self) -> dict[str, RunSettings]:
+        """Settings of every run of every sweep, by name."""
+        return {name: self.run(name) for key in self.sweeps for name in self.trial_names(key)}
+
+    def _outcome(self, sweep: Sweep, stage: Stage | None) -> Outcome | None:
+        return None if self.results is None or stage is None else Outcome.read(sweep.file(self.results, stage))
+
+    def _trial(self, name: str) -> RunSettings:
+        experiment, method, stage_name, trial, last = (name.split("/") + [""] * 5)[1:6]
+        sweep = self.sweeps.get(f"{experiment}/{method}")
+        if sweep is None:
+            swept = ", ".join(self.sweeps) or "none"
+            raise ConfigError(f"no run {name!r}: profile {self.profile} sweeps {swept}")
+        stage, seed = sweep.stage(stage_name), last.removeprefix("seed-")
+        if name not in sweep.run_names(stage):
+            raise ConfigError(f"no run {name!r}: {stage.name} has the trials {', '.join(stage.trials)}")
+        values = sweep.values(stage, trial, self._outcome(sweep, sweep.before(stage)))
+        return check_run(self.config.resolve(experiment, method, int(seed), selected=values, trial=name))
+
+    def _final(self, experiment: str, method: Method, seed: int) -> RunSettings:
+        sweep = self.config.sweep_of(experiment, method)
+        outcome = None if sweep is None else self._outcome(sweep, sweep.stages[-1])
+        values = outcome.values if outcome else None
+        return check_run(self.config.resolve(experiment, method, seed, selected=values))
+
+    def check(self) -> None:
+        """Resolve every run and trial, so that what cannot be run is refused before any of them starts.
+
+        Raises:
+            ConfigError: naming the first one.
+        """
+        number = sum(len(table.runs) for table in self.tables.values())
+        if number > MOST_RUNS:
+            raise ConfigError(
+                f"profile {self.profile}: wanted at most {MOST_RUNS:,} runs in its tables, got {number:,}"
+            )
+        self.runs, self.trials  # noqa: B018
+
+    def selections_of(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Sweeps, by ``experiment/method``, whose selections the runs ``names`` take."""
+        used = (self.config.sweep_of(run.experiment, run.method) for run in map(self.runs.__getitem__, names))
+        return tuple(dict.fromkeys(sweep.key for sweep in used if sweep is not None))
+
+    @cached_property
+    def runs(self) -> dict[str, RunSettings]:
+        """Settings of every final run that some table needs, by name, each once."""
+        found: dict[str, RunSettings] = {}
+        for table_name, table in self.tables.items():
+            for row in table.rows if not self.config.tables[table_name].sweeps else ():
+                for method, names in row.runs.items():
+                    for name, seed in zip(names, self.config.seeds(row.experiment), strict=False):
+                        if name not in found:
+                            found[name] = self._final(row.experiment, method, seed)
+        return found
+
+    def run(self, name: str) -> RunSettings:
+        """Return the settings of a run by name, whether or not a table of this profile needs it.
+
+        A trial's are resolved anew each time: they depend on what the stage before has found meanwhile.
+
+        Raises:
+            ConfigError: if the name is not that of a possible run.
+        """
+        if name.startswith(f"{FOLDER}/"):
+            return self._trial(name)
+        if name in self.runs:
+            return self.runs[name]
+        experiment, _, rest = name.partition("/")
+        method, _, seed = rest.partition("/seed-")
+        entry = self.config.entry(experiment)
+        if method not in entry.methods or not re.fullmatch("[0-9]{1,10}", seed):
+            methods = " or ".join(entry.methods)
+            raise ConfigError(f"no run {name!r}: wanted {experiment}/<{methods}>/seed-<number>")
+        return self._final(experiment, method, int(seed))
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The jobs: by job name, the runs it carries one after another.
+
+        A job never carries two seeds, so that one seed more is one job more and leaves the others alone.
+        """
+        grouping = self.config.profile.grouping
+        jobs: dict[str, list[str]] = {}
+        for name, run in self.runs.items():
+            shared = self.config.entry(run.experiment).job or run.experiment
+            key = {"run": name, "row": f"{run.experiment}/seed-{run.seed}", "job": f"{shared}/seed-{run.seed}"}[
+                grouping
+            ]
+            jobs.setdefault(key, []).append(name)
+        return {key: tuple(names) for key, names in jobs.items()}
+
+    @cached_property
+    def sweep_groups(self) -> dict[str, tuple[str, ...]]:
+        """The jobs of sweeps: by job name, the sweeps it carries. Where runs have jobs of their own, so have trials."""
+        shared = self.config.profile.grouping == "job"
+        jobs: dict[str, list[str]] = {}
+        for key, sweep in self.sweeps.items():
+            job = self.config.entry(sweep.experiment).job if shared else None
+            jobs.setdefault(f"{FOLDER}-{job or key.replace('/', '-')}", []).append(key)
+        return {job: tuple(keys) for job, keys in jobs.items()}
+
+    @cached_property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """The runs by experiment, experiments of the same ``job`` together."""
+        found: dict[str, list[str]] = {}
+        for name, run in self.runs.items():
+            found.setdefault(self.config.entry(run.experiment).job or run.experiment, []).append(name)
+        return {key: tuple(names) for key, names in found.items()}
+
+    def tables_of(self, run: str) -> tuple[str, ...]:
+        """Return the tables that rest on a run."""
+        return tuple(name for name, table in self.tables.items() if run in table.runs)
+
+    def datasets(self, names: Iterable[str] | None = None) -> tuple[str, ...]:
+        """Return the datasets that the runs ``names`` (all if none) read from files, in order of first need."""
+        runs = [*self.runs.values(), *self.trials.values()] if names is None else [self.run(name) for name in names]
+        found = {task.dataset: None for run in runs for task in run.tasks}
+        return tuple(name for name in found if name not in FUNCTIONS)
+
+    def may_be_missing(self, dataset: str) -> bool:
+        """Whether every run on ``dataset`` may use something else where it cannot be had."""
+        users = [
+            run
+            for run in (*self.runs.values(), *self.trials.values())
+            if dataset in [task.dataset for task in run.tasks]
+        ]
+        return all(run.data.stand_in for run in users)
+
+
+def describe(plan: Plan, results: Path) -> str:
+    """Return the plan as text: by table the number of runs, their steps and, once measured, hours."""
+    everything = plan.runs | plan.trials
+    cost = Cost.known(results, everything.values())
+    lines = [f"profile {plan.profile}", f"{'table':<12}{'runs':>8}{'steps':>16}{'hours':>10}"]
+
+    def line(label: str, runs: list[RunSettings]) -> str:
+        hours = cost.hours(runs)
+        told = "not measured" if hours is None else f"{hours:.2f}"
+        return f"{label:<12}{len(runs):>8}{sum(map(run_steps, runs)):>16,}  {told:>8}"
+
+    for name, table in plan.tables.items():
+        runs = [everything[run] for run in table.runs]
+        lines.append(line(name, runs) if runs else f"{name:<12}{'not in this profile':>24}")
+    if plan.trials:
+        lines.append(line("sweeps", list(plan.trials.values())))
+        lines.append(line("final runs", list(plan.runs.values())))
+    lines.append(line("all, once", list(everything.values())))
+    lines.append(f"jobs: {len(plan.groups) + len(plan.sweep_groups)}")
+    return "\n".join(lines)
+
+
+def plan_hash(plan: Plan) -> str:
+    """Return a hash of everything the tables say about the plan: rows, columns, settings, the paper's budgets."""
+    tables = {name: [[row.experiment, row.runs] for row in table.rows] for name, table in plan.tables.items()}
+    runs = {name: run.model_dump(mode="json") for name, run in plan.runs.items()}
+    text = json.dumps([plan.profile, tables, runs], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

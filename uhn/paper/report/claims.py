@@ -1,0 +1,116 @@
+"""The paper's claims as predicates over cells: what each rests on, whether its arms are equal, and what came out.
+
+A claim is *confirmed* or *contradicted* only if its arms differ in what it is about and in nothing else, computed from
+the resolved settings of the runs, and the interval over seeds leaves no doubt. With less it is at most the *right
+direction*; without enough runs it is *open*.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from uhn.paper.report.arms import Steps, inequalities
+from uhn.paper.report.book import Book, Evidence, Source
+from uhn.paper.report.intervals import Interval, combine, interval
+
+Verdict = Literal["confirmed", "right direction", "open", "contradicted"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two arms: the difference ``first - second`` of accuracies, or the ratio ``first / second`` of RMSEs.
+
+    Args:
+        first: the arm the claim is about.
+        second: what it is compared with.
+        label: the row, as printed.
+    """
+
+    first: Source
+    second: Source
+    label: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence of the paper and what it rests on.
+
+    Args:
+        name: short name.
+        sentence: the claim in our words.
+        tables: tables and figures that show it.
+        comparisons: its arms, pair by pair; a claim of several pairs is about their mean.
+        low, high: limits of the mean (points of accuracy, or ratio of RMSEs); the claim holds between them.
+        may_differ: settings in which the arms may differ (``train`` allows all of ``train.*``); at the paper's own
+            budget arms differ as the paper's do.
+        threshold: where the limits come from.
+        steps: whether the arms must take the same number of training steps, see :mod:`~uhn.paper.report.arms`.
+        may_fail: the second arm is expected to learn nothing; a diverged run of it counts as guessing.
+    """
+
+    name: str
+    sentence: str
+    tables: tuple[str, ...]
+    comparisons: tuple[Comparison, ...]
+    low: float = -math.inf
+    high: float = math.inf
+    may_differ: tuple[str, ...] = ()
+    threshold: str = ""
+    steps: Steps = "any"
+    may_fail: bool = False
+
+    @property
+    def ratio(self) -> bool:
+        """Whether its numbers are ratios of RMSEs."""
+        return self.comparisons[0].first.metric == "rmse"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a profile says of a claim."""
+
+    claim: Claim
+    verdict: Verdict
+    interval: Interval | None
+    unequal: tuple[str, ...]
+    missing: tuple[str, ...]
+    budget: str
+    notes: tuple[str, ...] = ()
+
+
+def judge(claim: Claim, book: Book) -> Finding:
+    """Return the verdict on one claim from the runs of a profile."""
+    pairs = [(c, book.evidence(c.first), book.evidence(c.second)) for c in claim.comparisons]
+    values = [(a.values(), guesses(b) if claim.may_fail else b.values()) for _, a, b in pairs]
+    there = [number for number, (ours, theirs) in enumerate(values) if ours and theirs]
+    absent = tuple(c.label for number, (c, _, _) in enumerate(pairs) if number not in there)
+    if not there:
+        return Finding(claim, "open", None, (), absent, "no runs")
+    unequal, notes, words = dict[str, None](), dict[str, None](), set[str]()
+    for c, a, b in (pairs[number] for number in there):
+        unequal |= dict.fromkeys(inequalities(a, b, claim.may_differ, claim.steps))
+        marks = doubts(a) + ([] if claim.may_fail else doubts(b))
+        notes |= dict.fromkeys(f"{c.label}: {mark}" for mark in marks)
+        words |= {*a.status, *b.status}
+    found = combine([interval(*values[number], ratio=claim.ratio) for number in there], ratio=claim.ratio)
+    verdict: Verdict = "right direction" if claim.low <= found.middle <= claim.high else "open"
+    if not (unequal or notes or absent):
+        if claim.low <= found.low and found.high <= claim.high:
+            verdict = "confirmed"
+        elif found.high < claim.low or found.low > claim.high:
+            verdict = "contradicted"
+    budget = next((word for word in ("reduced", "changed") if word in words), "paper")
+    return Finding(claim, verdict, found, tuple(unequal), absent, budget, tuple(notes))
+
+
+def guesses(evidence: Evidence) -> list[float]:
+    """Values of all runs, a diverged one's being the most that guessing gives."""
+    failed = [run for run in evidence.runs if not run.finished]
+    return [*evidence.values(), *(max(float(run.get(key) or 0.0) for key in ("chance", "majority")) for run in failed)]
+
+
+def doubts(evidence: Evidence) -> list[str]:
+    """Marks under which a number is no evidence. What is smaller in both arms alike, data included, is none of them."""
+    return [mark for mark in evidence.marks if mark not in ("reduced", "changed", "subset")]

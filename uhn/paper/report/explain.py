@@ -1,0 +1,93 @@
+"""The way from one cell of a table to everything behind it, as text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from uhn.paper.report.book import Book
+from uhn.paper.report.coverage import status
+from uhn.paper.report.reductions import paper_steps
+from uhn.paper.report.results import Run
+from uhn.paper.report.tables import build, shown
+from uhn.paper.runs.checkout import in_words
+from uhn.paper.tables.catalogue import tables
+from uhn.paper.tables.columns import Fact, TableSpec
+
+
+def explain(book: Book, table: str, row: str, column: str, *, root: Path | None = None) -> str:
+    """What stands in a cell, why, and where its runs, settings, data, code and curves are.
+
+    Args:
+        book: the runs.
+        table: e.g. ``table01``.
+        row: key of the row, e.g. ``mnist-mlp``.
+        column: key of the column, e.g. ``uhn``.
+        root: folder that paths are shown relative to.
+
+    Raises:
+        ValueError: for a table, row or column that does not exist, naming those that do.
+    """
+    declared = tables(book.methods)
+    if table not in declared:
+        raise ValueError(f"no table {table!r}; tables: {', '.join(declared)}")
+    built = build(declared[table], book)
+    cell = built.cell(row, column)
+    lines = [f"{table} / {row} / {column}: {shown(cell)}"]
+    evidence = cell.evidence
+    if evidence is None:
+        key = f"{row}/{_method(declared[table], column)}"
+        return "\n".join([*lines, "rests on no run", *(f"\n{text.rstrip()}" for text in book.reasons.get(key, ()))])
+    lines.append(f"status     {status(evidence, book)}")
+    lines += [f"differs    {difference.phrase}" for difference in evidence.differences]
+    if evidence.baseline is not None:
+        lines.append(f"baseline   {evidence.baseline}")
+    lines += [f"missing    {name}" for name in evidence.missing]
+    for run in evidence.found:
+        lines += ["", *_run(run, root)]
+        lines += ["other      settings than the plan's: no number rests on it"] * (run in evidence.other)
+    return "\n".join(lines)
+
+
+def _method(spec: TableSpec, column: str) -> str:
+    """The method whose grid or selection a column shows, empty for another column."""
+    topics = (c.topic for c in spec.columns if c.key == column and isinstance(c, Fact))
+    return next((topic.partition("-")[2] for topic in topics), "")
+
+
+def _run(run: Run, root: Path | None) -> list[str]:
+    folder = run.folder.relative_to(root) if root and run.folder.is_relative_to(root) else run.folder
+    code, budget, steps = run["code"], run["budget"], paper_steps(run)
+    of = f" of the paper's {steps:,}" if steps else ""
+    machine = ", ".join(f"{k} {v}" for k, v in run["hardware"].items())
+    lines = [
+        f"run        {run.name}",
+        f"result     {run.outcome}",
+        f"steps      {budget.get('init_steps', 0):,} initialisation, {budget.get('train_steps', 0):,}{of} training",
+        f"identity   {run['identity']}",
+        f"settings   {run['settings_hash']}",
+        *(f"           {line}" for line in _settings(run)),
+    ]
+    for data in run["data"]:
+        lines.append(
+            f"data       {data.get('name')}: {data.get('kind')}, {data.get('detail')}, rows {data.get('rows')}"
+        )
+        lines.append(f"           sha256 {data.get('fingerprint')}")
+    lines.append(f"code       {in_words(code)}, digest {code.get('digest')}")
+    if note := run.accepted:
+        lines.append(f"accepted   for code {note.get('digest')}: {note.get('why')}")
+    if run.get("taken_from"):
+        lines.append(f"taken from {run['taken_from']}")
+    lines.append(f"machine    {machine}, kernel {run.get('kernel', 'eager')}")
+    lines.append(f"metrics    {folder / 'metrics.json'}")
+    if (run.folder / "history.csv").is_file():
+        lines.append(f"curve      {folder / 'history.csv'}")
+    if (run.folder / "model.safetensors").is_file():
+        lines.append(f"weights    {folder / 'model.safetensors'}")
+    return lines
+
+
+def _settings(run: Run) -> list[str]:
+    """Settings one group a line, without what the run's name says already."""
+    known = ("name", "experiment", "method", "seed")
+    return [f"{key}: {json.dumps(value)}" for key, value in sorted(run.settings.items()) if key not in known]

@@ -1,0 +1,71 @@
+"""Reference results: the small files of a profile's finished runs and what is rendered from them, kept in git."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from itertools import product
+from pathlib import Path
+
+from uhn.paper.report.render import open_book, render
+from uhn.paper.report.results import load_runs
+from uhn.paper.tables.catalogue import KERNELS, kernel_runs
+from uhn.paper.wanted import PICTURES
+
+RUN_FILES = ("metrics.json", "history.csv", "accepted.json")
+"""What is kept of a run: text; weights stay in the cache."""
+
+MEASURED = ("facts", "model-sets", "sweeps", "costs.json")
+"""What else was measured or chosen, kept as it is; everything else of a profile is rendered again."""
+
+PARAMS = "params.yaml"
+"""The settings as they were: without them, later tables could not be compared with these."""
+
+
+def keep(results: Path, profile: str, params: Path, target: Path) -> Path:
+    """Add the finished runs of ``results/<profile>`` to those kept in ``target/<profile>``, and render all of them.
+
+    A run that is kept already is replaced by the new one of its name. What was kept stays as it is until the new
+    folder is whole. Returns that folder.
+
+    Raises:
+        ValueError: if there is no finished run; nothing is changed then.
+    """
+    source, folder = results / profile, target / profile
+    if source.resolve() == folder.resolve():
+        raise ValueError(f"reference results need a folder of their own, got {folder} for both")
+    runs = load_runs(results, profile) if source.is_dir() else {}
+    if not runs:
+        raise ValueError(f"wanted finished runs in {source}, got none")
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{profile}.", dir=target) as place:
+        whole = Path(place) / profile
+        for part in ("runs", *MEASURED):
+            _copy(folder / part, whole / part)
+            if part != "runs":
+                _copy(source / part, whole / part)
+        for name in runs:
+            if name.startswith("sweeps/"):
+                continue  # what a sweep's trials came to stands in its stages' files
+            shutil.rmtree(whole / "runs" / name, ignore_errors=True)
+            for file in RUN_FILES:
+                _copy(source / "runs" / name / file, whole / "runs" / name / file)
+        _copy(params, whole / PARAMS)
+        book = open_book(Path(place), profile, params, present=False)
+        render(["all"], book, Path(place))
+        if len(kernel_runs(book)) < len(KERNELS):  # drawn from weights, which are not kept: the picture is
+            for ending, before in product(PICTURES, (folder, source)):
+                _copy(before / "figures" / f"figure4.{ending}", whole / "figures" / f"figure4.{ending}")
+        if folder.exists():
+            folder.rename(Path(place) / "before")
+        whole.rename(folder)
+    return folder
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file or folder that may be missing over what may be there."""
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    elif source.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)

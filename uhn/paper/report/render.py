@@ -1,0 +1,228 @@
+"""Rendering by name: the tables, the coverage list and the page of one profile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from uhn.files import write_atomically
+from uhn.paper.report import coverage, page
+from uhn.paper.report.book import Book
+from uhn.paper.report.facts import load_facts, paper_config, paper_selection, paper_settings
+from uhn.paper.report.results import Run, load_runs
+from uhn.paper.report.searched import reasons, sweep_facts
+from uhn.paper.report.tables import FORMATS, build
+from uhn.paper.tables import catalogue
+from uhn.paper.tables import published as paper
+from uhn.paper.tables.catalogue import KERNELS, kernel_runs, tables, worth
+from uhn.paper.wanted import figures_of, wanted_figures, wanted_tables
+
+if TYPE_CHECKING:
+    from uhn.paper.plan import Plan
+
+
+def open_book(results: Path, profile: str, params: Path | None = None, *, present: bool = True) -> Book:
+    """The runs under ``results/<profile>`` beside the plan of ``params``; without ``params``, only what is found.
+
+    Args:
+        results: folder of all profiles.
+        profile: which of them.
+        params: the settings that name the planned runs.
+        present: mark runs that the present code would make otherwise, where the profile wants that; reference results
+            are rendered as they were.
+
+    Raises:
+        ValueError: for broken results or settings.
+    """
+    if params is None:
+        if not (results / profile).is_dir():
+            raise ValueError(f"no results folder {results / profile}")
+        runs = load_runs(results, profile)
+        return Book(profile, runs, facts=load_facts(results, profile), other=unlike_the_first(runs))
+    from uhn.paper.config import load_config
+    from uhn.paper.plan import Plan
+
+    plan = Plan(load_config(params, profile), results / profile)
+    known = {f"{name}/{method}" for name, entry in plan.config.experiments.items() for method in entry.methods}
+    planned: dict[str, list[str]] = {}
+    for name in plan.runs:
+        planned.setdefault(name.rpartition("/")[0], []).append(name)
+    wanted = (*wanted_tables(plan), *wanted_figures(plan))
+    full = paper_config(params)
+    runs = load_runs(results, profile)
+    facts = (paper_selection(full) if full else {}) | sweep_facts(plan, full.sweeps if full else {}, runs)
+    facts |= load_facts(results, profile)
+    return Book(
+        profile,
+        runs,
+        planned,
+        frozenset(known),
+        facts,
+        older=older_runs(plan, runs) if present and plan.config.profile.code_changes == "mark" else frozenset(),
+        other=other_runs(plan, runs),
+        full=paper_settings(full, plan) if full else {},
+        whose={name: settings.hyperparameters for name, settings in plan.runs.items()},
+        wanted=wanted,
+        reasons=reasons(plan, results),
+    )
+
+
+def older_runs(plan: Plan, runs: Mapping[str, Run]) -> frozenset[str]:
+    """Runs whose code has changed since and that nobody accepted as they stand. Finding out imports torch."""
+    from uhn.paper.runs.identity import source_digest
+
+    older = set()
+    for name, settings in plan.runs.items():
+        if name in runs:
+            made_by, now = runs[name]["code"].get("digest"), source_digest(settings)
+            if now not in (made_by, (runs[name].accepted or {}).get("digest")):
+                older.add(name)
+    return frozenset(older)
+
+
+def other_runs(plan: Plan, runs: Mapping[str, Run]) -> frozenset[str]:
+    """Runs that were trained under other settings than the plan's."""
+    from uhn.paper.runs.identity import same_settings
+
+    pairs = ((runs[name], settings) for name, settings in plan.runs.items() if name in runs)
+    return frozenset(run.name for run, settings in pairs if not same_settings(run.settings, settings))
+
+
+def unlike_the_first(runs: Mapping[str, Run]) -> frozenset[str]:
+    """Where no plan says which settings count: seeds whose settings are not those of their group's first seed."""
+    from uhn.paper.runs.identity import NOT_IDENTITY
+
+    first: dict[str, dict[str, Any]] = {}
+    other = set()
+    for run in sorted(runs.values(), key=lambda run: (run["seed"], run.name)):
+        aside = {*NOT_IDENTITY, "seed", "compute"}
+        settings = {key: value for key, value in run.settings.items() if key not in aside}
+        if settings != first.setdefault(run.name.rpartition("/")[0], settings):
+            other.add(run.name)
+    return frozenset(other)
+
+
+def render_table(name: str, book: Book, results: Path) -> list[Path]:
+    """Write ``tables/<name>.{md,csv,tex,provenance.json}``. Raises ``ValueError`` for an unknown table."""
+    declared = tables(book.methods)
+    if name not in declared:
+        raise ValueError(f"no table {name!r}; tables: {', '.join(declared)}")
+    table = build(declared[name], book)
+    paths = []
+    for ending, form in FORMATS.items():
+        path = results / book.profile / "tables" / f"{name}.{ending}"
+        write_atomically(path, form(table))
+        paths.append(path)
+    return paths
+
+
+def render_coverage(book: Book, results: Path) -> list[Path]:
+    """Write ``coverage.md``."""
+    path = results / book.profile / "coverage.md"
+    write_atomically(path, coverage.to_markdown(book))
+    return [path]
+
+
+def render_claims(book: Book, results: Path) -> list[Path]:
+    """Write ``claims.md``: the verdict on each of the paper's claims."""
+    from uhn.paper.report.claims import judge
+    from uhn.paper.report.claims_page import to_markdown
+    from uhn.paper.tables.claims import CLAIMS
+
+    path = results / book.profile / "claims.md"
+    write_atomically(path, to_markdown([judge(claim, book) for claim in CLAIMS], book.profile))
+    return [path]
+
+
+def render_page(book: Book, results: Path) -> list[Path]:
+    """Write ``report.html``, with the figures that are there."""
+    folder = results / book.profile
+    pictures = {name: folder / "figures" / f"{name}.svg" for name in drawable(book)}
+    path = folder / "report.html"
+    write_atomically(
+        path, page.to_html(book, {name: own.read_bytes() for name, own in pictures.items() if own.is_file()})
+    )
+    return [path]
+
+
+FIGURES = ("figure3", "figure4", "figure5", "parameters")
+"""Figures that are drawn from runs: 4 from their weight sources, the others from metrics and histories.
+``parameters`` goes with Table 2."""
+
+GROUPS = {
+    "all": "what the plan has runs or facts for, coverage, claims, report; without a plan, what there is",
+    "descriptors": "Tables 6-9, from the code",
+    "curves": "training curves of every experiment that has runs",
+}
+"""Names that stand for several."""
+
+
+def drawable(book: Book) -> list[str]:
+    """Figures that the plan wants; without a plan, those whose runs are there."""
+    if book.wanted is not None:
+        return [name for name in FIGURES if name in book.wanted]
+    there = {group for group, runs in book.found.items() if any(run.finished for run in runs)}
+    every = len(kernel_runs(book)) == len(KERNELS)
+    return [name for name in figures_of(there) if name != "figure4" or every]
+
+
+def render_figure(name: str, book: Book, results: Path) -> list[Path]:
+    """Write ``figures/<name>.{png,svg}``. Raises ``ValueError`` without runs to draw, unless it is planned."""
+    from uhn.paper.report import figures, frames
+    from uhn.paper.report.drawing import nothing, remark, save
+
+    experiments = {source.experiment for spec in catalogue.FIGURES if spec.name == name for source in spec.sources}
+    if name.startswith("curves-"):
+        experiment = name.removeprefix("curves-")
+        experiments = {experiment}
+        frame = frames.curves(book, experiment)
+        metric = next((str(run["metric"]) for run in book.runs.values() if run["experiment"] == experiment), "metric")
+        figure = figures.training(frame, title=experiment, metric=metric)
+    else:
+        make = {"figure3": frames.members, "figure4": frames.kernels, "figure5": frames.early}.get(name, frames.sizes)
+        found: Any = make(book)
+        if len(found) == 0 and name in (book.wanted or ()):
+            figure = nothing("no run to draw: missing or diverged")
+        elif name == "figure3":
+            figure = figures.families(found)
+        elif name == "figure4":
+            figure = figures.kernels(found)
+        elif name == "figure5":
+            figure = figures.early_loss(found, unit=frames.early_unit(book), title="Transformer Mixed")
+        else:
+            figure = figures.growth(found)
+    if stand_ins := book.stand_ins(experiments):
+        remark(figure, f"stand-in data: {', '.join(map(paper.label, stand_ins))}")
+    return save(figure, results / book.profile / "figures" / name)
+
+
+def render(names: Iterable[str], book: Book, results: Path) -> list[Path]:
+    """Write what ``names`` ask for and return the paths. ``all`` and ``descriptors`` stand for several, see ``GROUPS``.
+
+    Raises:
+        ValueError: for an unknown name, before anything is written.
+    """
+    declared = tables(book.methods)
+    groups = {"all": [*worth(book), *drawable(book), "coverage", "claims", "report"]}
+    groups["descriptors"] = [spec.name for spec in declared.values() if spec.needs == "code"]
+    experiments = dict.fromkeys(run["experiment"] for run in book.runs.values() if not run.name.startswith("sweeps/"))
+    groups["curves"] = [f"curves-{experiment}" for experiment in experiments]
+    wanted = list(dict.fromkeys(each for name in names for each in groups.get(name, [name])))
+    known = [*declared, *FIGURES, "coverage", "claims", "report", *groups["curves"]]
+    if unknown := [name for name in wanted if name not in known]:
+        there = ", ".join([*groups, *known])
+        raise ValueError(f"cannot render {', '.join(map(repr, unknown))}; known: {there}")
+    paths: list[Path] = []
+    for name in wanted:
+        if name == "coverage":
+            paths += render_coverage(book, results)
+        elif name == "claims":
+            paths += render_claims(book, results)
+        elif name == "report":
+            paths += render_page(book, results)
+        elif name in FIGURES or name in groups["curves"]:
+            paths += render_figure(name, book, results)
+        else:
+            paths += render_table(name, book, results)
+    return paths

@@ -1,0 +1,146 @@
+"""A run's identity: its settings, its data and the code that makes it.
+
+The code digest is taken over the modules that the run's own classes come from (its layers, family, source, task) and
+over the shared core; comments, docstrings and formatting do not count.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from uhn.paper.runs.digest import code_digest
+from uhn.paper.settings import RunSettings
+
+ROOT = Path(__file__).parents[2]
+
+NOT_IDENTITY = {"name", "experiment", "hyperparameters", "paper", "checkpoint_seconds", "evaluate_every"}
+"""Settings that cannot change a result: names, captions, and how often progress is saved or looked at."""
+
+WITHIN = {"compute": {"kernel"}}
+"""Likewise: it changes last bits; a finished run says which one it took, and an unfinished one goes on by the same."""
+
+CORE = (
+    "vocabulary",
+    "randomness",
+    "layers.base",
+    "layers.functional",
+    "models.spec",
+    "models.forward",
+    "models.wiring",
+    "sources.base",
+    "tasks.base",
+    "tasks.load",
+    "training.loop",
+    "training.distributions",
+    "training.matching",
+    "training.precision",
+    "training.schedule",
+    "training.evaluate",
+    "paper.runs.build",
+    "paper.runs.members",
+)
+"""Modules that every run goes through."""
+
+CHOSEN = ("layers", "models", "data", "sources", "tasks", "methods", "files")
+"""Rooms whose other modules count only for the runs that use them: an import from the core does not pull them in, nor
+one from another room; a chosen module's import from its own room does. How files are written never counts."""
+
+
+def settings_hash(settings: RunSettings) -> str:
+    """SHA-256 of what decides the result, without names and captions: two runs that agree here are the same run."""
+    return _hash(settings.model_dump(mode="json", exclude={**dict.fromkeys(NOT_IDENTITY, True), **WITHIN}))
+
+
+def same_settings(recorded: Mapping[str, Any], present: RunSettings) -> bool:
+    """Whether a run that left ``recorded`` was trained under ``present``: names and captions aside, and the device and
+    its threads, which change the last bits.
+
+    Hashes of older records are of other sets of keys: a key that they lack is taken for its default.
+    """
+    aside = {key: getattr(present, key) for key in (*NOT_IDENTITY, "compute")}
+    try:
+        then = RunSettings.model_validate(dict(recorded) | aside)
+    except ValidationError:
+        return False
+    return settings_hash(then) == settings_hash(present)
+
+
+def run_identity(settings: RunSettings, fingerprints: Iterable[str]) -> str:
+    """SHA-256 of the settings, the data's fingerprints and the code digest."""
+    return _hash([settings_hash(settings), sorted(fingerprints), source_digest(settings)])
+
+
+def source_digest(settings: RunSettings) -> str:
+    """Digest of the code that makes this run's result, and of the models that its names stand for."""
+    from uhn.models import zoo  # imports torch
+
+    kinds = tuple(sorted({(task.dataset, task.model) for task in settings.tasks}))
+    models = sorted(
+        {zoo(model).hash for _, model in kinds} | ({zoo("uhn-generated").hash} if settings.depth else set())
+    )
+    names = modules_of(settings.method, kinds, settings.depth > 0, settings.model_set)
+    return _hash([models, [[name, file_digest(name)] for name in sorted(names)]])
+
+
+@cache
+def modules_of(method: str, kinds: tuple[tuple[str, str], ...], chain: bool, model_set: str | None) -> frozenset[str]:
+    """Names (within ``uhn``) of the modules behind a run, found from the classes that it uses."""
+    from uhn.paper.runs.parts import classes_of  # imports torch
+
+    roots = {name for name in classes_of(method, kinds, chain=chain, model_set=model_set)} | set(CORE)
+    found: set[str] = set()
+    waiting = sorted(roots)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        waiting += [n for n in imports_of(name) if n in roots or _counts(n, name)]
+    return frozenset(name for name in found if not name.startswith("paper.") or name in CORE)
+
+
+def _counts(imported: str, importer: str) -> bool:
+    """Whether an import makes a module part of every run that the importer is part of."""
+    room = imported.split(".")[0]
+    if room not in CHOSEN:
+        return True
+    helper = importer not in CORE and importer.split(".")[0] == room and "." in imported
+    return helper and room != "data"  # the data's own fingerprint stands for how they were had
+
+
+@cache
+def imports_of(name: str) -> tuple[str, ...]:
+    """Modules of ``uhn`` that a module imports at its top, by its syntax tree."""
+    tree = ast.parse(_path(name).read_text(encoding="utf-8"))
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("uhn."):
+            base = node.module.removeprefix("uhn.")
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.removeprefix("uhn.") for alias in node.names if alias.name.startswith("uhn.")}
+    return tuple(sorted(n for n in found if _path(n).is_file()))
+
+
+@cache
+def file_digest(name: str) -> str:
+    """Digest of one module, with the C beside it that it compiles; many runs share it."""
+    path = _path(name)
+    return code_digest([path, *(path.parent.glob("*.[ch]") if name.startswith("kernels") else ())])
+
+
+def _path(name: str) -> Path:
+    path = ROOT.joinpath(*name.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,227 @@
+"""What a table is declared of: rows, kinds of columns, cells. One mechanism for every table of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from uhn.paper.report.book import Book, Evidence, Source
+from uhn.paper.report.statistics import Statistic, printed
+from uhn.paper.tables import published as paper
+
+EMPTY = "–"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: texts by column key, sources by column key, and the paper's counts by column key."""
+
+    key: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in one place of a table; ``csv`` holds its machine-readable columns."""
+
+    text: str
+    csv: Mapping[str, str]
+    marks: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+
+
+class Column(Protocol):
+    """A column computes its cells from a row and the book."""
+
+    @property
+    def key(self) -> str:
+        """Its name in csv files and on the command line."""
+
+    @property
+    def head(self) -> str:
+        """Its printed heading."""
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it is set flush right."""
+
+    def cell(self, row: Row, book: Book) -> Cell:
+        """The cell of this column in ``row``."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text of the row."""
+
+    key: str
+    head: str
+    numeric: bool = False
+
+    def cell(self, row: Row, book: Book) -> Cell:
+        """The row's own text, or a dash."""
+        text = row.labels.get(self.key, EMPTY)
+        return Cell(text, {self.key: text})
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number of parameters of the source of column ``of``, frozen tensors included.
+
+    Args:
+        of: key of the column whose runs are counted.
+        which: ``paper``: the paper's; ``run``: of the runs, nothing without runs; ``checked``: of the runs, marked
+            where it is not the paper's, and the paper's without runs.
+        target: count the weights of the model itself instead of its source's.
+    """
+
+    key: str
+    head: str
+    of: str
+    which: Literal["paper", "run", "checked"] = "paper"
+    target: bool = False
+    numeric: bool = True
+
+    def cell(self, row: Row, book: Book) -> Cell:
+        """The count."""
+        wanted = row.counts.get(self.of)
+        own = self._own(row, book) if self.which != "paper" else []
+        counts = own or ([wanted] if wanted is not None and self.which != "run" else [])
+        differs = self.which == "checked" and wanted is not None and counts != [wanted]
+        text = " / ".join(f"{count:,}" for count in counts) or EMPTY
+        marks = (f"paper {wanted:,}",) if differs else ()
+        return Cell(text, {self.key: str(counts[0]) if len(counts) == 1 else ""}, marks)
+
+    def _own(self, row: Row, book: Book) -> list[int]:
+        if self.of not in row.sources:
+            return []
+        counts = [run["parameters"] for run in book.evidence(row.sources[self.of]).runs]
+        return sorted({c["target"] if self.target else c["trainable"] + c["frozen"] for c in counts})
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A result: mean ± deviation over the seeds of the row's source under this column's key."""
+
+    key: str
+    head: str
+    numeric: bool = True
+
+    def cell(self, row: Row, book: Book) -> Cell:
+        """The result with its marks; or why there is none."""
+        source = row.sources.get(self.key)
+        if source is None:
+            return Cell(EMPTY, self._csv(EMPTY, Statistic(None, None, 0), 1, ()))
+        evidence = book.evidence(source)
+        text = printed(evidence.statistic, source.metric)
+        if not evidence.statistic.total:
+            text = book.absence(source)
+        factor = 100 if source.metric == "accuracy" else 1
+        return Cell(text, self._csv(text, evidence.statistic, factor, evidence.marks), evidence.marks, evidence)
+
+    def _csv(self, text: str, statistic: Statistic, factor: int, marks: Sequence[str]) -> dict[str, str]:
+        def number(value: float | None) -> str:
+            return "" if value is None else format(factor * value, ".10g")
+
+        return {
+            self.key: text,
+            f"{self.key}_mean": number(statistic.mean),
+            f"{self.key}_std": number(statistic.std),
+            f"{self.key}_n": str(statistic.n),
+            f"{self.key}_diverged": str(statistic.diverged),
+            f"{self.key}_missing": str(statistic.missing),
+            f"{self.key}_marks": "; ".join(marks),
+        }
+
+
+@dataclass(frozen=True)
+class Known:
+    """The paper's printed result for the source of column ``of``, or "lost"."""
+
+    key: str
+    head: str
+    of: str
+    numeric: bool = True
+
+    def cell(self, row: Row, book: Book) -> Cell:
+        """The paper's value."""
+        source = row.sources.get(self.of)
+        text = paper.result(source.experiment, source.method, source.pick) if source else EMPTY
+        return Cell(text, {self.key: text})
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something measured that is no run's result: ``facts/<topic>.json`` of the profile, ``{row: {column: value}}``.
+
+    Args:
+        field: key of the value, this column's own if empty.
+        transposed: look up ``{column: {row: value}}`` instead.
+        absent: what is printed where there is nothing.
+        compare: mark a value that is not the paper's, the row's label ``<key>_paper``.
+    """
+
+    key: str
+    head: str
+    topic: str
+    field: str = ""
+    transposed: bool = False
+    absent: str = "not measured"
+    compare: bool = True
+    numeric: bool = True
+
+    def cell(self, row: Row, book: Book) -> Cell:
+        """The value as printed."""
+        first, second = row.key, self.field or self.key
+        if self.transposed:
+            first, second = second, first
+        record = book.facts.get(self.topic, {}).get(first, {})
+        value, kind = record.get(second), record.get("kind", "real")
+        kinds = [str(each) for each in (kind if isinstance(kind, list) else [kind]) if each != "real"]
+        if self.topic == "citation" and "stand-in" in kinds:  # generated in the shape that would be measured
+            text = f"{self.absent}: stand-in"
+            return Cell(text, {self.key: text, f"{self.key}_marks": ""})
+        text = self.absent if value is None else shown_value(value)
+        wanted = row.labels.get(f"{self.key}_paper")
+        differs = self.compare and wanted is not None and text != wanted
+        marks = [f"paper {wanted}"] * differs + kinds
+        if value is None:
+            return Cell(text, {self.key: text, f"{self.key}_marks": ""})
+        return Cell(text, {self.key: text, f"{self.key}_marks": "; ".join(marks)}, tuple(marks))
+
+
+def shown_value(value: Any) -> str:
+    """A fact as text: lists as ``a, b``, whole numbers with separators, small numbers short."""
+    if isinstance(value, list | tuple):
+        return "{" + ", ".join(shown_value(entry) for entry in value) + "}"
+    if isinstance(value, bool) or value is None:
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 1000 else f"{value:g}".replace("e-0", "e-")
+    return str(value)
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A declared table of the paper; ``needs`` says what it is made from: runs, the code itself, or measured facts."""
+
+    number: int
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    needs: Literal["runs", "code", "facts"] = "runs"
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Facts it rests on."""
+        return tuple(dict.fromkeys(column.topic for column in self.columns if isinstance(column, Fact)))
+
+    @property
+    def name(self) -> str:
+        """File stem, e.g. ``table01``."""
+        return f"table{self.number:02d}"

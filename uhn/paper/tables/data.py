@@ -1,0 +1,24 @@
+"""Table 10: the citation networks, measured beside the paper's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from uhn.paper.tables import published as paper
+from uhn.paper.tables.columns import Column, Fact, Label, Row, TableSpec
+
+
+def specs(methods: Mapping[str, Sequence[str]]) -> tuple[TableSpec, ...]:
+    """Table 10."""
+    rows = tuple(
+        Row(key, {"what": label} | {f"{name}_paper": f"{value:,}" for name, value in values.items()})
+        for key, (label, values) in paper.CITATION.items()
+    )
+    networks: list[Column] = []
+    for name in paper.GRAPHS:
+        title = paper.DATASETS[name].label
+        networks.append(Fact(name, title, "citation", transposed=True, compare=False))
+        networks.append(Label(f"{name}_paper", f"Paper ({title})", True))
+    notes = ("The paper counts citations as they were published; measured are distinct undirected edges.",)
+    columns = (Label("what", ""), *networks)
+    return (TableSpec(10, "Citation networks", columns, rows, notes, needs="facts"),)

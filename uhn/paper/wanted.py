@@ -1,0 +1,102 @@
+"""What a plan has rendered, measured and written: the one list behind ``uhn render all`` and the workflow's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from uhn.paper.report.searched import outcome_files
+from uhn.paper.report.tables import FORMATS
+from uhn.paper.tables import published as paper
+from uhn.paper.tables.catalogue import EARLY, KERNELS, MODEL, tables
+
+if TYPE_CHECKING:
+    from uhn.paper.plan import Plan
+
+PICTURES: Final = ("png", "svg")
+"""Each file that stands for a figure, by its ending."""
+
+MEASURED_BY: Final = {
+    "descriptors": ("vocabulary.py", "layers"),
+    "model-sets": ("vocabulary.py", "layers", "models"),
+    "citation": ("data", "tasks"),
+}
+"""Topics of facts that can be measured, and the modules and rooms that they are measured by."""
+
+
+def planned_sets(plan: Plan) -> dict[str, str]:
+    """Name of the model set of every planned experiment that trains on one."""
+    return {run.experiment: run.model_set for run in plan.runs.values() if run.model_set is not None}
+
+
+def planned_graphs(plan: Plan) -> tuple[str, ...]:
+    """Citation graphs that planned runs read."""
+    return tuple(name for name in paper.GRAPHS if name in plan.datasets())
+
+
+def planned_topics(plan: Plan) -> tuple[str, ...]:
+    """Topics of :data:`MEASURED_BY` that the plan has something to say about."""
+    holds = {"descriptors": True, "model-sets": planned_sets(plan), "citation": planned_graphs(plan)}
+    return tuple(topic for topic in MEASURED_BY if holds[topic])
+
+
+def figures_of(groups: Collection[str]) -> tuple[str, ...]:
+    """Figures that groups of runs suffice for: one family, every encoding, both options of Figure 5, two sizes."""
+    sizes = {group.rpartition("/")[0] for group in groups if group.startswith("cifar10-cnn")} & set(paper.DIRECT)
+    holds = {
+        "figure3": any(f"{name}/uhn" in groups for name in paper.FAMILIES),
+        "figure4": all(f"{name}/uhn" in groups for name in KERNELS.values()),
+        "figure5": all(f"{name}/uhn" in groups for name in EARLY),
+        "parameters": len(sizes) > 1,
+    }
+    return tuple(name for name, enough in holds.items() if enough)
+
+
+def wanted_tables(plan: Plan) -> tuple[str, ...]:
+    """Tables made from the code, those whose facts are measured, and those that the plan has runs for."""
+    topics = planned_topics(plan)
+    planned = {name for name, table in plan.tables.items() if table.runs}
+    return tuple(
+        name
+        for name, spec in tables().items()
+        if name in planned
+        or spec.needs == "code"
+        or (spec.needs == "facts" and (name in plan.config.profile.tables or set(topics) & set(spec.topics)))
+    )
+
+
+def wanted_figures(plan: Plan) -> tuple[str, ...]:
+    """Figures that the planned runs suffice for, diverged or not."""
+    return figures_of({name.rpartition("/")[0] for name in plan.runs})
+
+
+def rendered_files(plan: Plan, results: Path) -> list[Path]:
+    """Every file that ``uhn render all`` writes for a plan."""
+    folder = results / plan.profile
+    files = [folder / "tables" / f"{name}.{ending}" for name in wanted_tables(plan) for ending in FORMATS]
+    files += [folder / "figures" / f"{name}.{ending}" for name in wanted_figures(plan) for ending in PICTURES]
+    return [*files, *(folder / name for name in ("coverage.md", "claims.md", "report.html"))]
+
+
+def read_files(plan: Plan, results: Path) -> list[Path]:
+    """Every file that ``uhn render all`` reads for a plan, but params.yaml."""
+    folder = results / plan.profile
+    files = [folder / "runs" / name / file for name in plan.runs for file in ("metrics.json", "history.csv")]
+    files += [folder / "runs" / name / "metrics.json" for name in plan.trials]
+    if "figure4" in wanted_figures(plan):
+        drawn = {f"{name}/uhn" for name in KERNELS.values()}
+        files += [folder / "runs" / name / MODEL for name in plan.runs if name.rpartition("/")[0] in drawn]
+    return [*files, *outcome_files(plan, results), *fact_files(plan, results).values()]
+
+
+def fact_files(plan: Plan, results: Path) -> dict[str, Path]:
+    """Where the facts of a plan are written, by topic."""
+    return {topic: results / plan.profile / "facts" / f"{topic}.json" for topic in planned_topics(plan)}
+
+
+def set_files(plan: Plan, results: Path) -> dict[str, Path]:
+    """Where the model sets of a plan are written, by name."""
+    from uhn.paper.commands.sets import set_file
+
+    return {name: set_file(results, plan.profile, name) for name in sorted(set(planned_sets(plan).values()))}
