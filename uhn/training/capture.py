@@ -34,7 +34,7 @@ ATTEMPTS = 3
 TOLERANCE = 1e-2
 """Largest difference of the parameters after a step, relative to how far it moved them, that may be float noise."""
 
-Body = Callable[[Batch | None, torch.Generator], Tensor]
+Body = Callable[[Any, torch.Generator], Tensor]
 """One optimiser step on a batch: returns its loss."""
 
 
@@ -177,13 +177,13 @@ class Steps:
         self.recorder = self._make = None
         self.kinds.clear()
 
-    def run(self, key: Hashable, body: Body, batch: Batch | None, seed: int) -> Tensor:
+    def run(self, key: Hashable, body: Body, batch: Any, seed: int) -> Tensor:
         """One step of the kind ``key``, its batch's shapes aside.
 
         Args:
             key: what decides the step's operations beside the batch's shapes.
             body: the step.
-            batch: its batch, if there is one.
+            batch: its batch, if there is one; a :class:`~uhn.tasks.base.Batch` where steps are recorded.
             seed: seed of its generator.
 
         Returns:

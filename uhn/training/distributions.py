@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -13,22 +14,35 @@ from uhn.randomness import stream
 from uhn.tasks import Task
 
 
+@runtime_checkable
+class Learnable(Protocol):
+    """What the loop wants of a task: batches as a function of (seed, number), and a loss."""
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        ...
+
+    def train_batch(self, seed: int, step: int) -> Any:
+        """Return a batch; its ``target`` goes to the loss, the rest to the forward pass."""
+        ...
+
+    def loss(self, output: Any, target: Any) -> torch.Tensor:
+        """Return a scalar."""
+        ...
+
+
 @dataclass(frozen=True)
 class Draw:
     """One step's task and architecture, and how often that task was drawn before (its own batch counter)."""
 
-    task: Task
+    task: Learnable
     spec: ModelSpec
     batch: int
 
 
-class SpecDistribution(Protocol):
+class Course(Protocol):
     """s ~ M_t, t ~ P_T (section 3.2): random access by step, so that a resumed run needs no sampler state."""
-
-    @property
-    def members(self) -> Sequence[tuple[Task, ModelSpec]]:
-        """Every (task, spec) it may draw."""
-        ...
 
     def at(self, step: int) -> Draw:
         """Return what step ``step`` of training sees."""
@@ -37,6 +51,21 @@ class SpecDistribution(Protocol):
     def spec_at(self, step: int) -> ModelSpec:
         """Return the architecture that step ``step`` of the initialisation phase generates."""
         ...
+
+
+class SpecDistribution(Course, Protocol):
+    """A course through tasks that can also be evaluated."""
+
+    @property
+    def members(self) -> Sequence[tuple[Task, ModelSpec]]:
+        """Every (task, spec) it may draw."""
+        ...
+
+
+@lru_cache(maxsize=16)
+def shuffled(count: int, seed: int, name: str, number: int) -> tuple[int, ...]:
+    """The order in which pass ``number`` goes through ``count`` things."""
+    return tuple(torch.randperm(count, generator=stream(seed, name, number)).tolist())
 
 
 @dataclass(frozen=True)
@@ -67,7 +96,6 @@ class ModelSet:
     task: Task
     specs: tuple[ModelSpec, ...]
     seed: int
-    _passes: dict[tuple[str, int], list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def members(self) -> Sequence[tuple[Task, ModelSpec]]:
@@ -84,11 +112,7 @@ class ModelSet:
 
     def _pick(self, name: str, step: int) -> ModelSpec:
         number, place = divmod(step, len(self.specs))
-        if (name, number) not in self._passes:
-            self._passes.clear()
-            order = torch.randperm(len(self.specs), generator=stream(self.seed, name, number))
-            self._passes[name, number] = order.tolist()
-        return self.specs[self._passes[name, number][place]]
+        return self.specs[shuffled(len(self.specs), self.seed, name, number)[place]]
 
 
 @dataclass(frozen=True)
@@ -122,3 +146,23 @@ class ManyTasks:
     def _task(self, name: str, step: int) -> int:
         weights = torch.tensor(self.probabilities, dtype=torch.float64)
         return int(torch.multinomial(weights, 1, generator=stream(self.seed, name, step)))
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Models that take turns in shuffled passes, each with its own task, if there are any."""
+
+    specs: tuple[ModelSpec, ...]
+    seed: int
+    tasks: tuple[Learnable, ...] = ()
+
+    def at(self, step: int) -> Draw:
+        """The next model of the current pass with the next batch of its task."""
+        number, place = divmod(step, len(self.specs))
+        chosen = shuffled(len(self.specs), self.seed, "turns", number)[place]
+        return Draw(self.tasks[chosen], self.specs[chosen], number)
+
+    def spec_at(self, step: int) -> ModelSpec:
+        """The next model of the current pass."""
+        number, place = divmod(step, len(self.specs))
+        return self.specs[shuffled(len(self.specs), self.seed, "turns/init", number)[place]]

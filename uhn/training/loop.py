@@ -18,10 +18,8 @@ from uhn.models.forward import run
 from uhn.models.spec import ModelSpec
 from uhn.randomness import stream_seed
 from uhn.sources.base import WeightSource
-from uhn.tasks import Task
-from uhn.tasks.base import Batch
 from uhn.training.capture import CudaRecorder, Steps
-from uhn.training.distributions import SpecDistribution
+from uhn.training.distributions import Course, Learnable
 from uhn.training.matching import matching_loss
 from uhn.training.optimiser import load_optimiser, make_optimiser
 from uhn.training.precision import autocast
@@ -80,6 +78,11 @@ class Diverged(Exception):
         self.report = report
 
 
+def forward(source: WeightSource, spec: ModelSpec, batch: Any, rng: torch.Generator) -> Any:
+    """What a training step asks of a model: its output on a batch with the source's present weights."""
+    return run(spec, source(spec), batch.inputs, training=True, rng=rng)
+
+
 class Loop:
     """Trains ``source`` through ``phases``; iterate over it to get a :class:`Report` now and then.
 
@@ -92,12 +95,15 @@ class Loop:
         capture: record whole steps as CUDA graphs on a GPU (see :mod:`uhn.training.capture`).
         report_at: (phase, completed steps) → whether to report; the only moments when the host waits for the device.
         after_step: called after every completed step (to save, or to stop by raising).
+        forward: (source, spec, batch, generator of the step) → the output that the task's loss takes.
+        optimiser: somebody's own, over some of the source's parameters, for every phase; its rates are its own.
+        scheduler: of that optimiser; moved on after every step.
     """
 
     def __init__(
         self,
         source: WeightSource,
-        distribution: SpecDistribution,
+        distribution: Course,
         phases: Sequence[Phase],
         *,
         seed: int,
@@ -105,9 +111,13 @@ class Loop:
         capture: bool = True,
         report_at: Callable[[Phase, int], bool] = lambda phase, step: step % 20 == 0,
         after_step: Callable[[], None] = lambda: None,
+        forward: Callable[[Any, ModelSpec, Any, torch.Generator], Any] = forward,
+        optimiser: torch.optim.Optimizer | None = None,
+        scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
     ) -> None:
         self.source, self.distribution, self.phases = source, distribution, tuple(phases)
         self.seed, self.precision, self.report_at, self.after_step = seed, precision, report_at, after_step
+        self.forward, self.own, self.scheduler = forward, optimiser, scheduler
         self.device = next(source.parameters()).device
         self.phase, self.step = 0, 0
         self._losses: list[Tensor] = []
@@ -119,7 +129,7 @@ class Loop:
     def _enter(self) -> None:
         """Fresh optimiser and scaler for the current phase."""
         parameters = [p for p in self.source.parameters() if p.requires_grad]
-        self.optimiser = make_optimiser(parameters, self.device)
+        self.optimiser: torch.optim.Optimizer = self.own or make_optimiser(parameters, self.device)
         kind = self.phases[self.phase].kind if self.phase < len(self.phases) else "init"
         scaled = kind == "train" and self.precision == "fp16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
@@ -136,7 +146,7 @@ class Loop:
         while self.phase < len(self.phases):
             phase = self.phases[self.phase]
             while self.step < phase.steps:
-                rate = phase.rate(self.step)
+                rate = phase.rate(self.step) if self.own is None else float(self.own.param_groups[0]["lr"])
                 self._losses.append(self._advance(phase, rate))
                 self.step += 1
                 if self.step == phase.steps or self.report_at(phase, self.step):
@@ -153,14 +163,14 @@ class Loop:
         else:
             draw = self.distribution.at(self.step)
             task, spec, batch = draw.task, draw.spec, draw.task.train_batch(self.seed, draw.batch)
-        for group in self.optimiser.param_groups:
+        for group in self.optimiser.param_groups if self.own is None else ():
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
 
-        def body(batch: Batch | None, rng: torch.Generator) -> Tensor:
-            if task is None or batch is None:
+        def body(batch: Any, rng: torch.Generator) -> Tensor:
+            if task is None:
                 return self._optimise(phase, self._init_loss(phase, spec))
             return self._optimise(phase, self._train_loss(task, spec, batch, rng))
 
@@ -168,6 +178,8 @@ class Loop:
         with trusted(self.device.type == "cuda" and kind in self._checked):
             loss = self.steps.run(kind, body, batch, stream_seed(self.seed, "dropout", self.step))
         self._checked.add(kind)
+        if self.scheduler is not None:
+            self.scheduler.step()
         return loss
 
     def _optimise(self, phase: Phase, loss: Tensor) -> Tensor:
@@ -175,7 +187,8 @@ class Loop:
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         if phase.clip is not None:
             self.scaler.unscale_(self.optimiser)
-            torch.nn.utils.clip_grad_norm_(self.source.parameters(), phase.clip)
+            trained = [p for group in self.optimiser.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(trained, phase.clip)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         return loss.detach()
@@ -187,11 +200,10 @@ class Loop:
             flat = self.source(spec)
         return matching_loss(flat, spec)
 
-    def _train_loss(self, task: Task, spec: ModelSpec | None, batch: Batch, rng: torch.Generator) -> Tensor:
+    def _train_loss(self, task: Learnable, spec: ModelSpec | None, batch: Any, rng: torch.Generator) -> Tensor:
         assert spec is not None
         with autocast(self.precision, self.device):
-            flat = self.source(spec)
-            output = run(spec, flat, batch.inputs, training=True, rng=rng)
+            output = self.forward(self.source, spec, batch, rng)
         return task.loss(output, batch.target)
 
     def _report(self, phase: Phase, rate: float) -> Report:
@@ -205,7 +217,8 @@ class Loop:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed run needs: tensors, optimiser and counters; no generator state."""
-        return {
+        scheduler = {} if self.scheduler is None else {"scheduler": self.scheduler.state_dict()}
+        return scheduler | {
             "source": self.source.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -222,7 +235,12 @@ class Loop:
             self.source.load_state_dict(state["source"])
             self.phase, self.step = state["phase"], state["step"]
             self._enter()
-            load_optimiser(self.optimiser, state["optimiser"])
+            if self.own is None:
+                load_optimiser(self.optimiser, state["optimiser"])
+            else:
+                self.own.load_state_dict(state["optimiser"])
+            if self.scheduler is not None:
+                self.scheduler.load_state_dict(state["scheduler"])
             self.scaler.load_state_dict(state["scaler"])
         except (KeyError, RuntimeError) as error:
             raise ValueError(f"progress does not fit this run: {error}") from None

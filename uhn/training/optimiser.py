@@ -23,7 +23,7 @@ def make_optimiser(parameters: Sequence[Tensor], device: torch.device) -> torch.
     return optimiser
 
 
-def load_optimiser(optimiser: torch.optim.AdamW, state: dict[str, Any]) -> None:
+def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """As ``optimiser.load_state_dict(state)``, but how it computes (and where its rate is) stays as it was made.
 
     Raises:
