@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from uhn.sources.direct import Direct as Direct
     from uhn.sources.files import load_source as load_source
     from uhn.sources.files import save_source as save_source
+    from uhn.sources.keeping import output_regulariser as output_regulariser
     from uhn.sources.universal import UniversalHypernetwork as UniversalHypernetwork
+    from uhn.training.fit import fit as fit
     from uhn.training.matching import matching_loss as matching_loss
 
 _HOMES = {
@@ -59,6 +61,8 @@ _HOMES = {
     "Chain": "uhn.sources.chain",
     "load_source": "uhn.sources.files",
     "save_source": "uhn.sources.files",
+    "output_regulariser": "uhn.sources.keeping",
+    "fit": "uhn.training.fit",
     "matching_loss": "uhn.training.matching",
     "to_module": "uhn.export",
     "from_module": "uhn.export",

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from bad_fits import fits
 from bad_settings import settings
 from bad_specs import specs
 from bad_values import MODULE, NO_LISTS, NO_MODULES, NO_SPECS, SETTINGS, SPEC, Calls
@@ -88,6 +89,7 @@ def calls(folder: Path) -> Calls:
     yield from settings(ranges, root, level)
     yield from specs()
     yield from files(folder, generator, flat)
+    yield from fits()
     for what, value in (*NO_MODULES.items(), ("a module", MODULE)):
         yield f"from_module({what})", lambda value=value: uhn.from_module(value)
     for what, value in NO_MODULES.items():

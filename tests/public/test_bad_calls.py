@@ -51,7 +51,7 @@ def test_nothing_is_left_behind(found: dict[str, list[str]]) -> None:
 
 TABLED = (
     "ModelSpec Inputs run zoo describe call weights recalibrate hypernetize Direct UniversalHypernetwork Chain "
-    "load_source save_source matching_loss to_module from_module state_dict"
+    "load_source save_source matching_loss to_module from_module state_dict fit output_regulariser"
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -44,6 +44,40 @@ class WeightSource(nn.Module):
     def level(self, depth: int) -> tuple[ModelSpec, Tensor]:
         """Return spec and flat weights of the generated hypernetwork at ``depth`` (Eq 6); only a chain has any."""
         raise ValueError(f"a {self.kind} source has no generated hypernetworks, asked for level {depth}")
+
+    def initialise(
+        self,
+        specs: Sequence[ModelSpec],
+        *,
+        steps: int = 200,
+        until: float | None = None,
+        lr: float = 1e-3,
+        warmup: int = 0,
+        clip: float | None = None,
+        seed: int = 0,
+        progress: bool = True,
+    ) -> float:
+        """The initialisation phase (Eq 4): train until the weights of ``specs`` have the statistics they declare.
+
+        Args:
+            specs: the models, one per step in shuffled passes.
+            steps: optimiser steps; of a chain shared by its levels, from the root down (Eq 5).
+            until: a loss to stop at.
+            lr: base rate of AdamW; it falls to zero on a cosine.
+            warmup: steps of a linear warm-up.
+            clip: largest norm of the gradient.
+            seed: of the order of the models.
+            progress: whether to show it.
+
+        Returns:
+            the loss at the end: a mean over ten steps, or over a pass.
+
+        Raises:
+            TypeError, ValueError: for an impossible setting, or specs that this source does not serve.
+        """
+        from uhn.training.initialise import initialise  # of a package above this one: not before it is called
+
+        return initialise(self, specs, steps, until, lr, warmup, clip, seed, progress)
 
     def check(self, spec: ModelSpec) -> None:
         """Raise ``ValueError`` unless this source can serve ``spec``; the default serves every spec."""

@@ -35,7 +35,7 @@ def source_bytes(source: WeightSource) -> bytes:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in source.state_dict().items()}
     # one entry: safetensors writes several in a random order, and the same source shall give the same bytes
     about = json.loads(json.dumps({"format": FORMAT, "source": source.describe()}))
-    about["sha256"] = _digest(about["source"], tensors)
+    about["sha256"] = content_digest(about["source"], tensors)
     return safetensors.torch.save(tensors, {"uhn": json.dumps(about, sort_keys=True)})
 
 
@@ -77,7 +77,7 @@ def load_source(path: str | Path) -> WeightSource:
         got = metadata.get("format") if isinstance(metadata, dict) else metadata
         raise ValueError(f"{path}: wanted format {FORMAT!r}, got {got!r:.100}")
     about: Any = metadata.get("source")
-    if "sha256" in metadata and metadata["sha256"] != _digest(about, tensors):  # older files have none
+    if "sha256" in metadata and metadata["sha256"] != content_digest(about, tensors):  # older files have none
         raise ValueError(f"{path} was altered: its tensors and settings do not have its digest")
     try:
         _check_size(about, sum(tensor.numel() for tensor in tensors.values()))
@@ -118,7 +118,7 @@ def _check_beside(path: Path) -> None:
         check_file(record, path, path.read_bytes())
 
 
-def _digest(description: object, tensors: dict[str, torch.Tensor]) -> str:
+def content_digest(description: object, tensors: dict[str, torch.Tensor]) -> str:
     """SHA-256 of the settings, and of every tensor with its name, type and shape."""
     found = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
