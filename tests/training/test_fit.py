@@ -247,7 +247,7 @@ class TestRegulariser:
         losses = []
         for weight in (None, 0.03):
             generator, c = small(condition=2), torch.eye(2)
-            fixed: dict[str, Any] = {"loss": F.cross_entropy, "steps": 40, "lr": 0.03, "progress": False}
+            fixed: dict[str, Any] = {"loss": F.cross_entropy, "steps": 60, "lr": 0.02, "progress": False}
             uhn.fit(generator, {SPEC: (x, y, c[0])}, **fixed)
             keep = None if weight is None else uhn.output_regulariser(generator, [(SPEC, c[0])], weight)
             uhn.fit(generator, {SPEC: (x, 2 - y, c[1])}, regulariser=keep, **fixed)
