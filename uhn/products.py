@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from uhn.transforms import forming
+
 LONGEST_SUM = 1024
 """oneDNN adds one number after the other: over longer sums its error passes one and a half times MKL's (measured)."""
 
@@ -38,8 +40,8 @@ def onednn() -> Product | None:
         return linear(a.contiguous(), right, None, "none", [], "")
 
     draw = torch.Generator().manual_seed(0)
-    a, b = torch.randn(33, 70, generator=draw), torch.randn(70, 20, generator=draw)
-    with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
+    with forming(), torch.autocast("cpu", enabled=False):
+        a, b = torch.randn(33, 70, generator=draw), torch.randn(70, 20, generator=draw)
         try:
             agree = all(torch.allclose(multiply(a, right), a @ b, atol=1e-4) for right in (b, b.t().contiguous().t()))
         except (RuntimeError, TypeError):

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+import uhn
 from uhn import to_module, zoo
 
 TOKENS = torch.tensor([[2, 40, 7, 9], [2, 4999, 1, 1]])
@@ -37,6 +38,9 @@ LOOKING = ("gcn-pubmed", "transformer1-imdb")
 """Families whose layers look at values where they can."""
 
 
+KERNELS = ("eager", "auto")
+
+
 def ways(name: str, module: nn.Module) -> Iterator[tuple[str, Callable[[], Recorded], list[Call]]]:
     """(what it is called, how to record it, calls that must agree) of every way that is tried."""
     x, others = ARGUMENTS[name]
@@ -55,10 +59,37 @@ def ways(name: str, module: nn.Module) -> Iterator[tuple[str, Callable[[], Recor
         yield f"{name} trace", lambda: torch.jit.trace(module, (x, EDGES)), [(x, others)]
 
 
+def compiled_steps() -> dict[str, str]:
+    """A generator, and a whole training step, through ``torch.compile``: the same weights, losses and gradients."""
+    spec, x = uhn.mlp((6, 8, 3)), torch.randn(4, 6)
+    found = {}
+    for kernel in KERNELS:
+        generator = uhn.UniversalHypernetwork.for_specs([spec], hidden=16, frequencies=32, kernel=kernel)
+        parameters = list(generator.parameters())
+
+        def loss(generator: Callable[..., Tensor] = generator) -> Tensor:
+            return uhn.run(spec, generator(spec), x).square().mean()
+
+        def step(loss: Callable[[], Tensor] = loss, generator: nn.Module = generator) -> Tensor:
+            generator.zero_grad()
+            loss().backward()
+            return loss()
+
+        try:
+            torch.testing.assert_close(torch.compile(generator, backend="eager")(spec), generator(spec))
+            wanted = torch.autograd.grad(loss(), parameters)
+            torch.testing.assert_close(torch.compile(step, backend="eager")(), loss())
+            torch.testing.assert_close([p.grad for p in parameters], list(wanted))
+            found[f"{kernel} step"] = ""
+        except Exception as error:
+            found[f"{kernel} step"] = f"{type(error).__name__}: {error}"
+    return found
+
+
 def main() -> None:
     torch.manual_seed(0)
     warnings.simplefilter("ignore")  # the exporters' own
-    found: dict[str, str] = {}
+    found = compiled_steps()
     for name in ARGUMENTS:
         spec = zoo(name)
         module = to_module(spec, 0.1 * torch.randn(spec.num_params))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import record_all
-from record_all import ARGUMENTS, LOOKING
+from record_all import ARGUMENTS, KERNELS, LOOKING
 
 WAYS = [f"{name} export" for name in ARGUMENTS]
 WAYS += [f"{name} {way}" for name in LOOKING for way in ("strict export", "compile")]
@@ -31,6 +31,11 @@ def found() -> dict[str, str]:
 @pytest.mark.parametrize("what", WAYS)
 def test_every_family_can_be_recorded(what: str, found: dict[str, str]) -> None:
     assert found[what] == ""
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_generator_and_a_step_can_be_compiled(kernel: str, found: dict[str, str]) -> None:
+    assert found[f"{kernel} step"] == ""
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)

@@ -7,14 +7,16 @@ flat order.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from weakref import ref
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from uhn.descriptors.encodings import GaussianFourier
+from uhn.descriptors.maps import mapped_rows
+from uhn.transforms import forming
 
 if TYPE_CHECKING:
     from uhn.descriptors.features import IndexFeatures
@@ -46,7 +48,7 @@ def project_whole(features: IndexFeatures, weight: Tensor, bias: Tensor | None, 
     with torch.autocast(weight.device.type, enabled=False):
         kept = keep(features, dtype, weight.device)
         if kept is None:
-            out: Tensor = _Chunks.apply(features, weight.to(dtype), dtype)  # type: ignore[no-untyped-call]
+            out = mapped_rows(_Chunks(features, dtype), weight.to(dtype), None)
         else:
             out = torch.mm(kept, weight.to(dtype).t())
         return out.to(weight.dtype) if bias is None else out.to(weight.dtype) + bias
@@ -66,7 +68,7 @@ def keep(features: IndexFeatures, dtype: torch.dtype, device: torch.device) -> T
         for number, other in enumerate((*others, features)):
             if size + sum(used[number:]) > limit:
                 other.kept.clear()
-        with torch.inference_mode(False), torch.no_grad():
+        with forming():
             made = torch.empty(rows, width, dtype=dtype, device=device)
             for first, last in chunks(rows, width):
                 made[first:last] = form(features, first, last)
@@ -87,24 +89,23 @@ def chunks(rows: int, width: int) -> list[tuple[int, int]]:
     return [(first, min(first + step, rows)) for first in range(0, rows, step)]
 
 
-class _Chunks(torch.autograd.Function):
+@dataclass(frozen=True)
+class _Chunks:
     """The product with features that are formed chunk by chunk, in the backward pass again."""
 
-    @staticmethod
-    def forward(ctx: Any, features: IndexFeatures, weight: Tensor, dtype: torch.dtype) -> Tensor:
-        ctx.features, ctx.dtype = features, dtype
-        out = torch.empty(features.shape[0], weight.shape[0], dtype=dtype, device=weight.device)
-        for first, last in chunks(*features.shape):
-            torch.mm(form(features, first, last).to(weight), weight.t(), out=out[first:last])
+    features: IndexFeatures
+    dtype: torch.dtype
+
+    def rows(self, weight: Tensor, bias: Tensor | None) -> Tensor:
+        out = torch.empty(self.features.shape[0], weight.shape[0], dtype=self.dtype, device=weight.device)
+        for first, last in chunks(*self.features.shape):
+            torch.mm(form(self.features, first, last).to(weight), weight.t(), out=out[first:last])
         return out
 
-    @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator,unused-ignore]
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, None]:
-        features: IndexFeatures = ctx.features
-        total = torch.zeros(grad.shape[1], features.shape[1], device=grad.device, dtype=torch.float32)
-        total = total.to(torch.promote_types(ctx.dtype, torch.float32))
-        for first, last in chunks(*features.shape):
-            rows = form(features, first, last).to(grad)
+    def adjoint(self, grad: Tensor, biased: bool) -> tuple[Tensor, Tensor]:
+        total = torch.zeros(grad.shape[1], self.features.shape[1], device=grad.device, dtype=torch.float32)
+        total = total.to(torch.promote_types(self.dtype, torch.float32))
+        for first, last in chunks(*self.features.shape):
+            rows = form(self.features, first, last).to(grad)
             total += grad[first:last].t() @ rows
-        return None, total.to(ctx.dtype), None
+        return total.to(self.dtype), grad.new_zeros(0)

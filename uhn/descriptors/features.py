@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from uhn.descriptors.batched import project_whole
 from uhn.descriptors.blocks import index_blocks, index_table
 from uhn.descriptors.encodings import CACHE, Encoding, GaussianFourier
 from uhn.descriptors.grids import Plan, Planner
 from uhn.descriptors.kernels import FourierProjection, pieces, plan_index
+from uhn.descriptors.maps import mapped_rows
 from uhn.descriptors.ranges import EPSILON, Ranges
 from uhn.descriptors.sharing import Kept
 from uhn.descriptors.tables import TableProjection, table_pieces
 from uhn.kernels.compiled import Kernels
 from uhn.models.spec import ModelSpec
+from uhn.transforms import forming, wrapped
 
 WORKING_ELEMENTS = 2**21
 """Values in one working array of the projection on a CPU; a GPU takes 64 times as many."""
@@ -73,7 +75,7 @@ class IndexFeatures:
         self._shared: Kept = shared[0] if shared else Kept()
         self._key: Any = shared[1] if shared else None
         self.spec, self.ranges, self.encoding = spec, ranges, encoding
-        with torch.inference_mode(False), torch.no_grad():
+        with forming():
             buffer = next(iter(encoding.buffers()), torch.empty(0))
             self.device = buffer.device
             self._formed_from = buffer.detach()  # keeps the address, by which the cache knows it, from being used again
@@ -93,6 +95,11 @@ class IndexFeatures:
         An encoding made under ``torch.inference_mode`` keeps nothing: no one counts the changes of its buffer.
         """
         buffer = next(iter(encoding.buffers()), None)
+        if buffer is not None and wrapped(buffer):
+            raise ValueError(
+                "a transform wants to differentiate or map the frozen Fourier matrix: give functional_call the "
+                "generator's parameters, not its buffers"
+            )
         if buffer is not None and buffer.is_inference():
             return cls(spec, ranges, encoding, whole)
         kept: Kept = encoding.__dict__.setdefault(CACHE, Kept())
@@ -112,7 +119,7 @@ class IndexFeatures:
     @cached_property
     def table(self) -> Tensor:
         """Index descriptors in flat order, int32 ``[N, 10]``."""
-        with torch.inference_mode(False):
+        with forming():
             return index_table(self.spec).to(self.device)
 
     @property
@@ -138,8 +145,7 @@ class IndexFeatures:
         wide, shift = weight.to(dtype), None if bias is None else bias.to(dtype)
         if self.whole:
             return project_whole(self, wide, shift, low_precision(weight)).to(weight.dtype)
-        out: Tensor = _Project.apply(self, wide, shift)  # type: ignore[no-untyped-call]
-        return out.to(weight.dtype)
+        return mapped_rows(_Factored(self, low_precision(weight)), wide, shift).to(weight.dtype)
 
     def working_dtype(self, weight: Tensor) -> torch.dtype:
         """In what the first layer is computed: as the Fourier matrix is, else as ``weight`` is, float32 at least."""
@@ -174,7 +180,7 @@ class IndexFeatures:
 
     def _planned(self) -> tuple[Plan | None, Sequence[Any], Tensor | None]:
         if self._plan is None:
-            with torch.inference_mode(False), torch.no_grad():  # it is kept, and training may come after a first look
+            with forming():
                 self._plan = self._made()
             self._shared.weigh(self._key, self._plan)
         return self._plan
@@ -192,28 +198,26 @@ class IndexFeatures:
         return plan, work, plan_index(plan, work)
 
 
-class _Project(torch.autograd.Function):
-    """The factored product with a backward pass that forms the factors' products again instead of keeping them."""
+@dataclass(frozen=True)
+class _Factored:
+    """The factored product, whose adjoint forms the factors' products again instead of keeping them."""
 
-    @staticmethod
-    def forward(ctx: Any, features: IndexFeatures, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.features = features
-        ctx.has_bias = bias is not None
-        ctx.save_for_backward(weight, *([] if bias is None else [bias]))
-        ctx.low = low_precision(weight)
-        projection = features.projection(weight, bias, ctx.low)
-        parts = [projection.forward(piece) for piece in features.work]
+    features: IndexFeatures
+    low: torch.dtype | None
+
+    def rows(self, weight: Tensor, bias: Tensor | None) -> Tensor:
+        projection = self.features.projection(weight, bias, self.low)
+        parts = [projection.forward(piece) for piece in self.features.work]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator,unused-ignore]
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor | None]:
-        weight, *bias = ctx.saved_tensors
-        projection = ctx.features.projection(weight, bias[0] if ctx.has_bias else None, ctx.low)
+    def adjoint(self, grad: Tensor, biased: bool) -> tuple[Tensor, Tensor]:
+        weight = grad.new_zeros(grad.shape[1], self.features.encoding.width)  # a linear map: it takes no part
+        projection = self.features.projection(weight, grad.new_zeros(grad.shape[1]) if biased else None, self.low)
         grad = grad.contiguous()
-        for piece in ctx.features.work:
+        for piece in self.features.work:
             projection.backward(piece, grad[piece.start : piece.start + piece.count])
-        return None, *projection.finish()
+        total, shift = projection.finish()
+        return total, grad.new_zeros(0) if shift is None else shift
 
 
 def low_precision(like: Tensor) -> torch.dtype | None:

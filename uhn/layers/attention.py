@@ -15,6 +15,7 @@ from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, ca
 from uhn.layers.checks import activation_setting, last_axis, unchecked
 from uhn.layers.flow import Flow
 from uhn.layers.functional import activate, dropout, layer_norm
+from uhn.transforms import composing, differentiable_again, open_attention
 from uhn.vocabulary import Activation, Initialization, LayerType
 
 
@@ -102,11 +103,24 @@ class Attention(Layer):
         if training and self.dropout > 0:
             mixed = attend_with_dropout(query, key, value, visible, self.dropout, rng)
         else:
-            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
+            mixed = attend(query, key, value, visible)
         joined = mixed.transpose(1, 2).flatten(-2)
         y = F.linear(joined, weights["out_weight"], weights["out_bias"] if self.bias else None)
         y = dropout(y, self.dropout, training=training, rng=rng)
         return y + x if self.shortcut else y
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
+    """Fused attention, in the open where it is transformed or differentiated twice."""
+
+    def plain(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        with open_attention():
+            return F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
+
+    if composing():
+        return plain(query, key, value)
+    fast = F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
+    return differentiable_again(fast, plain, query, key, value)
 
 
 def visible_keys(padding: Tensor | None, x: Tensor) -> Tensor | None:
@@ -120,7 +134,7 @@ def visible_keys(padding: Tensor | None, x: Tensor) -> Tensor | None:
     if padding.dtype != torch.bool or padding.shape != x.shape[:2]:
         wanted = tuple(x.shape[:2])
         raise ValueError(f"Inputs.padding must be bool of shape {wanted}, got {padding.dtype} {tuple(padding.shape)}")
-    if not unchecked() and bool((hidden := padding.all(dim=1)).any()):
+    if not unchecked(padding) and bool((hidden := padding.all(dim=1)).any()):
         rows = hidden.nonzero().flatten().tolist()
         raise ValueError(f"Inputs.padding hides every token of {len(rows)} sequence(s), first in row {rows[0]}")
     return ~padding[:, None, None, :]

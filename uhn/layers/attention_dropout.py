@@ -14,6 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from uhn.transforms import composing
+
 SCORES_AT_A_TIME = 2**20
 """Values in one working array on a CPU; a GPU takes 64 times as many."""
 
@@ -34,6 +36,8 @@ def attend_with_dropout(
     if rng is None:
         raise ValueError("dropout in training needs rng (a torch.Generator), got None")
     with torch.autocast(query.device.type, enabled=False):
+        if composing():
+            return _mixed(query, key, value, visible, p, rng)
         mixed: Tensor = _Attend.apply(query, key, value, visible, p, rng)  # type: ignore[no-untyped-call]
     return mixed
 
@@ -56,17 +60,33 @@ def _probabilities(query: Tensor, key: Tensor, visible: Tensor | None) -> Tensor
     return scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32))
 
 
+def _mixed(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, p: float, rng: torch.Generator) -> Tensor:
+    """The same in the open, with the same masks, for torch's transforms."""
+    samples, heads, length, _ = query.shape
+    parts = []
+    for cut in _cuts(samples, heads * length * length, query.device.type):
+        probabilities = _probabilities(query[cut], key[cut], None if visible is None else visible[cut])
+        mask, kept = drop_mask(tuple(probabilities.shape), p, rng)
+        dropped = probabilities.masked_fill(mask.to(query.device), 0).to(value.dtype)
+        parts.append(dropped @ value[cut] / kept)
+    return torch.cat(parts)
+
+
+def _cuts(samples: int, scores: int, device: str) -> list[slice]:
+    """As many samples at a time as fit, each with ``scores`` values."""
+    step = max(1, SCORES_AT_A_TIME * (1 if device == "cpu" else 64) // scores)
+    return [slice(first, first + step) for first in range(0, samples, step)]
+
+
 class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, p: float, rng: torch.Generator
     ) -> Tensor:
         samples, heads, length, _ = query.shape
-        limit = SCORES_AT_A_TIME * (1 if query.device.type == "cpu" else 64)
-        ctx.step = max(1, limit // (heads * length * length))
+        ctx.cuts = _cuts(samples, heads * length * length, query.device.type)
         mixed, masks = torch.empty_like(query), []
-        for first in range(0, samples, ctx.step):
-            cut = slice(first, first + ctx.step)
+        for cut in ctx.cuts:
             probabilities = _probabilities(query[cut], key[cut], None if visible is None else visible[cut])
             mask, ctx.kept = drop_mask(tuple(probabilities.shape), p, rng)
             masks.append(mask.to(query.device))
@@ -82,8 +102,7 @@ class _Attend(torch.autograd.Function):
         visible, masks = (rest[0], rest[1:]) if ctx.has_padding else (None, rest)
         to_query, to_key, to_value = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
         grad, scale = (grad / ctx.kept).to(value.dtype), 1 / sqrt(query.shape[-1])
-        for number, mask in enumerate(masks):
-            cut = slice(number * ctx.step, (number + 1) * ctx.step)
+        for cut, mask in zip(ctx.cuts, masks, strict=True):
             probabilities = _probabilities(query[cut], key[cut], None if visible is None else visible[cut])
             to_value[cut] = probabilities.masked_fill(mask, 0).to(value.dtype).transpose(-2, -1) @ grad[cut]
             upstream = (grad[cut] @ value[cut].transpose(-2, -1)).to(probabilities.dtype).masked_fill_(mask, 0)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from uhn.layers.base import Layer, category
+from uhn.transforms import mapped, traced
 from uhn.vocabulary import Activation
 
 
@@ -43,14 +44,10 @@ def trusted(values: bool = True) -> Iterator[None]:
         _TRUSTED.reset(token)
 
 
-def traced() -> bool:
-    """Whether a graph is being recorded (export, compile, trace, ONNX): then there are no values to look at."""
-    return torch.compiler.is_compiling() or bool(torch.jit.is_tracing())  # type: ignore[attr-defined,no-untyped-call]
-
-
-def unchecked() -> bool:
-    """Whether the values of tensors must not be looked at: a graph is :func:`traced`, or they are :func:`trusted`."""
-    return traced() or _TRUSTED.get()
+def unchecked(values: Tensor) -> bool:
+    """Whether a tensor's values must not be looked at: a graph is :func:`traced`, ``vmap`` hides some of them, or they
+    are :func:`trusted`."""
+    return traced() or _TRUSTED.get() or mapped(values)
 
 
 def indices_below(values: Tensor, limit: int, what: str) -> None:
@@ -60,7 +57,7 @@ def indices_below(values: Tensor, limit: int, what: str) -> None:
     """
     if values.dtype not in (torch.int64, torch.int32):
         raise ValueError(f"{what} must be int64, got {values.dtype}")
-    if values.numel() == 0 or unchecked():
+    if values.numel() == 0 or unchecked(values):
         return
     low, high = (int(value) for value in torch.aminmax(values))
     if low < 0 or high >= limit:

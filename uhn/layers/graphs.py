@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, MutableMapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,12 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from uhn.layers.base import Context
-from uhn.layers.checks import indices_below, traced, unchecked
+from uhn.layers.checks import indices_below, unchecked
 from uhn.layers.functional import activate, dropout, layer_norm
+from uhn.transforms import composing, forming, mapped, traced
 from uhn.vocabulary import Activation
 
 
@@ -29,6 +30,11 @@ class Pattern:
     columns: Tensor
     by_row: tuple[Tensor, Tensor, Tensor]
     by_column: tuple[Tensor, Tensor, Tensor]
+
+    @property
+    def transposed(self) -> Pattern:
+        """That of the transposed matrix, its entries in the same order."""
+        return Pattern(self.shape[::-1], self.columns, self.rows, self.by_column, self.by_row)
 
     @classmethod
     def of(cls, rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> Pattern:
@@ -56,19 +62,42 @@ class _SparseProduct(torch.autograd.Function):
     """``matrix(values) @ dense``, with the transposed product in the backward pass instead of a dense matrix."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, dense: Tensor, pattern: Pattern) -> Tensor:
-        ctx.save_for_backward(values, dense)
-        ctx.pattern = pattern
+    def forward(values: Tensor, dense: Tensor, pattern: Pattern) -> Tensor:
         return _times(pattern.by_row, values, dense, pattern.shape[0])
 
     @staticmethod
-    @once_differentiable
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Pattern], output: Tensor) -> None:
+        *tensors, ctx.pattern = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+    @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         (values, dense), pattern = ctx.saved_tensors, ctx.pattern
         grad = grad.contiguous()
         to_values = (grad[pattern.rows] * dense[pattern.columns]).sum(-1) if ctx.needs_input_grad[0] else None
-        to_dense = _times(pattern.by_column, values, grad, pattern.shape[1]) if ctx.needs_input_grad[1] else None
+        to_dense = _SparseProduct.apply(values, grad, pattern.transposed) if ctx.needs_input_grad[1] else None  # type: ignore[no-untyped-call]
         return to_values, to_dense, None
+
+    @staticmethod
+    def jvp(ctx: Any, to_values: Tensor | None, to_dense: Tensor | None, _: None) -> Tensor:
+        values, dense = ctx.saved_tensors
+        parts = [(to_values, dense)] if to_values is not None else []
+        parts += [(values, to_dense)] if to_dense is not None else []
+        terms = [_SparseProduct.apply(*part, ctx.pattern) for part in parts]  # type: ignore[no-untyped-call]
+        return terms[0] if len(terms) == 1 else terms[0] + terms[1]
+
+    @staticmethod
+    def vmap(
+        info: Any, dims: tuple[int | None, int | None, None], values: Tensor, dense: Tensor, pattern: Pattern
+    ) -> tuple[Tensor, int]:
+        """Columns beside each other for one matrix; one after the other for several."""
+        if dims[0] is None and dims[1] is not None:
+            wide = dense.movedim(dims[1], 1).flatten(1).contiguous()
+            out: Tensor = _SparseProduct.apply(values, wide, pattern)  # type: ignore[no-untyped-call]
+            return out.view(out.shape[0], info.batch_size, -1), 1
+        given = [[x] * info.batch_size if d is None else x.unbind(d) for x, d in ((values, dims[0]), (dense, dims[1]))]
+        return torch.stack([_SparseProduct.apply(*pair, pattern) for pair in zip(*given, strict=True)]), 0  # type: ignore[no-untyped-call]
 
 
 def sparse_product(values: Float[Tensor, " nnz"], dense: Float[Tensor, "columns C"], pattern: Pattern) -> Tensor:
@@ -93,7 +122,7 @@ def _sorted_once(key: Tensor, shape: tuple[int, int], entries: Callable[[Tensor]
         return Pattern.of(*entries(key), shape)
     version, known = _PATTERNS.get(key, (None, None))
     if known is None or version != key._version or known.shape != shape:
-        with torch.inference_mode(False), torch.no_grad():
+        with forming():
             known = Pattern.of(*entries(key), shape)
         _PATTERNS[key] = (key._version, known)
     return known
@@ -125,7 +154,8 @@ def project_features(
     """
     if not is_sparse(x):
         return F.linear(dropout(x, dropout_rate, training=training, rng=rng), weight)
-    values = x.values() if x.layout == torch.sparse_csr else x._values()
+    with forming() if composing() else nullcontext():  # a transform cannot wrap a sparse tensor
+        values = x.values() if x.layout == torch.sparse_csr else x._values()
     values = dropout(values, dropout_rate, training=training, rng=rng)
     return sparse_product(values, weight.t(), _sorted_once(x, (x.shape[0], x.shape[1]), _coordinates))
 
@@ -172,7 +202,7 @@ def gcn_norm(
         ValueError: if an edge names a node outside ``[0, nodes)`` or is a self-loop (they are added here).
     """
     indices_below(edges, nodes, "edges")
-    if not unchecked() and bool((edges[0] == edges[1]).any()):
+    if not unchecked(edges) and bool((edges[0] == edges[1]).any()):
         raise ValueError("gcn_norm wants edges without self-loops (it adds one a node), got at least one")
     source, destination = with_self_loops(edges, nodes)
     degree = torch.zeros(nodes, dtype=torch.float64, device=edges.device)
@@ -183,9 +213,11 @@ def gcn_norm(
 def propagate(
     edge_weight: Float[Tensor, " E_plus_nodes"], hidden: Float[Tensor, "nodes C"], edges: Int[Tensor, "2 E"]
 ) -> Float[Tensor, "nodes C"]:
-    """Multiply node features with the normalised adjacency matrix; edge by edge in a graph that is being recorded."""
+    """Multiply node features with the normalised adjacency matrix; edge by edge in a graph that is being
+    recorded, or where edges differ from one of ``vmap``'s models to the next.
+    """
     nodes, wide = hidden.shape[0], torch.promote_types(hidden.dtype, torch.float32)
-    if not traced():
+    if not (traced() or mapped(edges)):
         return sparse_product(edge_weight.to(wide), hidden, adjacency(edges, nodes))
     source, destination = with_self_loops(edges, nodes)
     messages = hidden.to(wide).index_select(0, source) * edge_weight.to(wide)[:, None]

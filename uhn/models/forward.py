@@ -87,10 +87,28 @@ def run(
 ) -> Tensor:
     """Apply the described model with flat weights ``[P]`` to ``inputs`` (a bare tensor is taken as ``x``).
 
+    Weights ``[K, P]`` are those of K models, which all get the same inputs: outputs are stacked on a new first axis.
+
     Raises:
         ValueError: if shapes do not fit, or a layer misses edges, padding or (in training, with dropout) ``rng``.
     """
+    one_spec(spec, "a model")
+    if isinstance(flat, Tensor) and flat.dim() == 2 and flat.shape[0] and flat.shape[1] == spec.num_params:
+        return _several(spec, flat, inputs, training, rng)
     return run_parts(spec, unflatten(spec, flat), inputs, training=training, rng=rng)
+
+
+def _several(
+    spec: ModelSpec, flat: Tensor, inputs: Inputs | Tensor, training: bool, rng: torch.Generator | None
+) -> Tensor:
+    """K models at once; one after the other where each draws masks of its own."""
+
+    def once(one: Tensor) -> Tensor:
+        return run_parts(spec, unflatten(spec, one), inputs, training=training, rng=rng)
+
+    if training and any(getattr(layer, "dropout", 0) for layer in spec.layers):
+        return torch.stack([once(one) for one in flat])
+    return torch.func.vmap(once)(flat)
 
 
 def run_parts(

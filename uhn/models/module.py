@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_map
 
 from uhn.layers.foreign import Foreign
 from uhn.models.spec import ModelSpec, one_spec
+from uhn.transforms import open_attention
 
 _BATCH_NORMS = nn.modules.batchnorm._BatchNorm
 
@@ -90,13 +90,8 @@ def _many(module: nn.Module, once: Callable[[Mapping[str, Tensor]], Any], parts:
         count = next(iter(parts.values())).shape[0]
         outputs = [once({name: value[k] for name, value in parts.items()}) for k in range(count)]
         return tree_map(lambda *values: torch.stack(values), *outputs)
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # it has no batched form either
-    try:
-        with sdpa_kernel(SDPBackend.MATH):
-            return torch.func.vmap(once, randomness="different")(parts)
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
+    with open_attention():
+        return torch.func.vmap(once, randomness="different")(parts)
 
 
 def check_fits(spec: ModelSpec, module: object) -> None:

@@ -16,6 +16,7 @@ from uhn.models.spec import ModelSpec, several_specs
 from uhn.sources.base import WeightSource, digest
 from uhn.sources.structure import encoded_tokens
 from uhn.sources.universal import UniversalHypernetwork
+from uhn.transforms import composing, never_traced
 
 
 class Chain(WeightSource):
@@ -52,6 +53,7 @@ class Chain(WeightSource):
         """The root's."""
         return self.root.path(precision)
 
+    @never_traced
     def forward(self, spec: ModelSpec) -> Float[Tensor, " P"]:
         """Return the flat weights of the model at the end of the chain."""
         return self._through([*self.levels, spec])
@@ -77,7 +79,7 @@ class Chain(WeightSource):
         features = self.root.features(spec)
         tokens = encoded_tokens(spec, self.root.ranges, self.root.structure.encoding).to(flat.dtype)
         inputs = Inputs(features, tokens=tokens)
-        if features.whole:
+        if features.whole or composing():
             return features.to_flat(run(generator, flat, inputs))
         values: Tensor = checkpoint(
             lambda weights: run(generator, weights, inputs), flat, use_reentrant=False, preserve_rng_state=False

@@ -12,6 +12,7 @@ from uhn.descriptors.encodings import GaussianFourier
 from uhn.descriptors.ranges import Ranges
 from uhn.descriptors.structure import structure_tokens
 from uhn.models.spec import ModelSpec
+from uhn.transforms import composing, differentiable_again, forming, open_attention
 from uhn.vocabulary import STRUCTURE_FIELDS
 
 
@@ -48,6 +49,17 @@ class StructureEncoder(nn.Module):
 
     def forward(self, tokens: Float[Tensor, "1 L width"]) -> Float[Tensor, "1 h"]:
         """Return the structure feature of one model."""
+        if composing():
+            with open_attention():
+                return self._encoded(tokens)
+        names, parameters = zip(*self.named_parameters(), strict=True)
+
+        def plain(*tensors: Tensor) -> Tensor:
+            return torch.func.functional_call(self, dict(zip(names, tensors, strict=True)), (tokens,))
+
+        return differentiable_again(self._encoded(tokens), plain, *parameters)
+
+    def _encoded(self, tokens: Tensor) -> Tensor:
         encoded = self.attention(tokens.to(self.linear1.weight.dtype))
         return self.linear2(self.linear1(encoded.mean(dim=1)).relu())
 
@@ -61,5 +73,5 @@ def encoded_tokens(spec: ModelSpec, ranges: Ranges, encoding: GaussianFourier) -
 @lru_cache(maxsize=1024)
 def _normalised_tokens(spec: ModelSpec, ranges: Ranges, device: torch.device) -> Tensor:
     """Kept on the device, so that a step copies nothing to it."""
-    with torch.inference_mode(False):
+    with forming():
         return ranges.normalise_structure(structure_tokens(spec).to(device))

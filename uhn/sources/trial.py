@@ -13,6 +13,7 @@ from uhn.descriptors.kernels import FourierProjection, pieces
 from uhn.kernels.compiled import Kernels
 from uhn.sources.fused import FusedTail
 from uhn.sources.trunk import NORM_EPSILON, folded, mlp
+from uhn.transforms import forming
 
 WIDTH = 112
 """Of the trial: the widest panel of columns and both narrower ones take part."""
@@ -24,7 +25,7 @@ ALLOWED = {False: 1e-5, True: 0.2}
 def disagreement(half: bool) -> str | None:
     """How the kernels of a precision differ from torch beyond rounding, as half a sentence; None if they do not."""
     kernels, draw = Kernels(half, 2), torch.Generator().manual_seed(0)
-    with torch.inference_mode(False), torch.autocast("cpu", enabled=False):
+    with forming(), torch.autocast("cpu", enabled=False):
         for name, trial in (("trunk", _trunk), ("windows", _windows)):
             for got, wanted in trial(kernels, draw):
                 error = float((got - wanted).detach().norm() / wanted.detach().norm())

@@ -20,6 +20,7 @@ from uhn.descriptors.features import IndexFeatures, Projection, low_precision
 from uhn.kernels.compiled import Kernels
 from uhn.sources.backends import kernels_for
 from uhn.sources.fused import FusedTail
+from uhn.transforms import composing, differentiable_again, never_traced
 
 EAGER_WEIGHTS = 2**13
 """Models up to this many weights go through plain autograd: nothing is worth recomputing."""
@@ -103,13 +104,22 @@ def generate(
             recomputing is cheap for what they take; what does not fit is recomputed. On a GPU everything is kept.
         kernel: ``"auto"``, ``"eager"`` or ``"fused"``, see :mod:`uhn.sources.backends`.
     """
-    kernels = None if features.whole else kernels_for(kernel, weight, low_precision(weight))
-    if features.whole or (features.shape[0] <= EAGER_WEIGHTS and kernels is None):
-        rows = features.project(weight, bias)
-        return features.to_flat(mlp(rows, structure, parameters, several=several).to(weight.dtype))
+    low = low_precision(weight)
+    open_form = features.whole or composing()
+    kernels = None if open_form else kernels_for(kernel, weight, low)
+
+    def plain(weight: Tensor, bias: Tensor, *rest: Tensor) -> Tensor:
+        vector, tensors = (None, rest) if structure is None else (rest[0], rest[1:])
+        with torch.autocast(weight.device.type, low, enabled=low is not None):
+            rows = features.project(weight, bias)
+            return features.to_flat(mlp(rows, vector, tensors, several=several).to(weight.dtype))
+
+    tensors = (weight, bias, *([] if structure is None else [structure]), *parameters)
+    if open_form or (features.shape[0] <= EAGER_WEIGHTS and kernels is None):
+        return plain(*tensors)
     tail = folded(parameters)
     values: Tensor = _Generate.apply(features, memory_mib, kernels, structure, weight, bias, *tail)  # type: ignore[no-untyped-call]
-    return features.to_flat(values if several else values[0])
+    return differentiable_again(features.to_flat(values if several else values[0]), plain, *tensors)
 
 
 class _Generate(torch.autograd.Function):
@@ -150,6 +160,7 @@ class _Generate(torch.autograd.Function):
         return values
 
     @staticmethod
+    @never_traced
     @once_differentiable  # type: ignore[untyped-decorator,unused-ignore]
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         weight, bias, *rest = ctx.saved_tensors

@@ -23,6 +23,7 @@ from uhn.sources.base import WeightSource
 from uhn.sources.conditions import ConditionEncoder, Mode
 from uhn.sources.structure import StructureEncoder
 from uhn.sources.trunk import ResidualBlock, generate
+from uhn.transforms import never_traced
 from uhn.vocabulary import INDEX_FIELDS, INDEX_NAMES, STRUCTURE_FIELDS, TaskType
 
 
@@ -139,6 +140,7 @@ class UniversalHypernetwork(WeightSource):
         settings.setdefault("structure", len(specs) > 1)
         return cls(Ranges.declared(specs), **settings)
 
+    @never_traced
     def forward(self, spec: ModelSpec, condition: Float[Tensor, "*K d"] | None = None) -> Float[Tensor, "*K P"]:
         """Generate the flat weights of ``spec`` (Algorithm 1). Raises ``ValueError`` outside the ranges.
 

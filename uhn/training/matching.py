@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from uhn.models.forward import flat_weights
 from uhn.models.spec import ModelSpec
+from uhn.transforms import composing, forming
 
 
 def matching_loss(flat: Float[Tensor, " P"], spec: ModelSpec, *, whole: bool | None = None) -> Float[Tensor, ""]:
@@ -33,7 +34,7 @@ def matching_loss(flat: Float[Tensor, " P"], spec: ModelSpec, *, whole: bool | N
     flat_weights(spec, flat, "matching_loss")
     if flat.dtype in (torch.float16, torch.bfloat16):
         flat = flat.float()
-    if flat.device.type == "cuda" if whole is None else whole:
+    if (flat.device.type == "cuda" if whole is None else whole) and not composing():
         loss: Tensor = _Whole.apply(flat, components(spec, flat.device, flat.dtype))  # type: ignore[no-untyped-call]
         return loss
     means, stds = [], []
@@ -60,7 +61,7 @@ class Components:
 @lru_cache(maxsize=64)
 def components(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Components:
     """Return what :func:`matching_loss` needs to know of ``spec`` on ``device``; kept for the next step."""
-    with torch.inference_mode(False):
+    with forming():
         sizes = torch.tensor([slot.numel for slot in spec.layout])
         owner = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
         mean, std = (
