@@ -8,11 +8,10 @@ from fnmatch import fnmatchcase
 from uhn.basemodels import GENERATED, MODEL_SETS, MODELS, SAME_MODELS, models_for
 from uhn.methods import families_of
 from uhn.paper.budget import DATASETS
-from uhn.paper.names import told_apart
+from uhn.paper.names import FOLDER, group_name, parse_group, told_apart
 from uhn.paper.params import ExperimentEntry, Params
 from uhn.paper.reading import ConfigError, near, shown
 from uhn.paper.settings import RunSettings
-from uhn.paper.sweeps.stages import FOLDER
 
 TAKEN = {"experiments": (FOLDER,), "profiles": ("reference",)}
 """Names whose folders below the results hold something else: sweeps, and results that are kept."""
@@ -105,11 +104,11 @@ def _impossible(run: RunSettings) -> str | None:
 
 def matches(pattern: str, name: str) -> bool:
     """Whether ``experiment`` or ``experiment/method``, with wildcards, fits the run."""
-    return fnmatchcase(name if "/" in pattern else name.partition("/")[0], pattern)
+    return fnmatchcase(name if "/" in pattern else parse_group(name)[0], pattern)
 
 
 def _check_patterns(where: str, patterns: Iterable[str], experiments: Experiments) -> None:
-    names = [f"{name}/{method}" for name, entry in experiments.items() for method in entry.methods]
+    names = [group_name(name, method) for name, entry in experiments.items() for method in entry.methods]
     for pattern in patterns:
         if not any(matches(pattern, name) for name in names):
             raise ConfigError(f"{where}.{pattern}: wanted a pattern that fits a run, got one that fits none")

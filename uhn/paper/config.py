@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from uhn.paper.budget import train_steps
 from uhn.paper.checks import check_names, known, matches
+from uhn.paper.names import RunId, group_name
 from uhn.paper.params import ExperimentEntry, Params, ProfileEntry, SweepEntry, TableEntry, lay_over
 from uhn.paper.reading import ConfigError, explain, near, read_settings, read_yaml, shown
 from uhn.paper.settings import Method, PaperBudget, RunSettings, WorkflowOptions, setting_keys
@@ -81,7 +82,7 @@ class Config:
         entry = self.entry(experiment)
         number = self.profile.defaults.seeds or self.profile.seeds
         for pattern, overlay in self.profile.overrides.items():
-            if overlay.seeds and any(matches(pattern, f"{experiment}/{method}") for method in entry.methods):
+            if overlay.seeds and any(matches(pattern, group_name(experiment, method)) for method in entry.methods):
                 number = overlay.seeds
         return self.params.seeds[entry.seeds][:number]
 
@@ -92,12 +93,13 @@ class Config:
         for name, table in self.params.tables.items():
             for row in self.rows(name) if table.sweeps else ():
                 for method in table.methods or self.entry(row).methods:
-                    if method in self.entry(row).methods and f"{row}/{method}" not in found:
-                        found[f"{row}/{method}"] = self._sweep(row, method)
+                    key = group_name(row, method)
+                    if method in self.entry(row).methods and key not in found:
+                        found[key] = self._sweep(row, method)
         return found
 
     def _sweep(self, experiment: str, method: Method) -> Sweep:
-        key, merged = f"{experiment}/{method}", dict[str, Any]()
+        key, merged = group_name(experiment, method), dict[str, Any]()
         for patterns in (self.params.sweeps, self.profile.sweeps):
             for pattern, overlay in patterns.items():
                 if matches(pattern, key):
@@ -133,7 +135,8 @@ class Config:
         experiment it is ``like``; None if the profile takes the paper's or has no such sweep."""
         if self.profile.hyperparameters == "paper":
             return None
-        return next((self.sweeps[key] for e in self._line(experiment) if (key := f"{e}/{method}") in self.sweeps), None)
+        keys = (group_name(name, method) for name in self._line(experiment))
+        return next((self.sweeps[key] for key in keys if key in self.sweeps), None)
 
     def _line(self, experiment: str) -> list[str]:
         """The experiment, the one it is like, and so on."""
@@ -173,10 +176,10 @@ class Config:
         )
         layers.append(self.profile.defaults.layer())
         for pattern, overlay in self.profile.overrides.items():
-            if matches(pattern, f"{experiment}/{method}"):
+            if matches(pattern, group_name(experiment, method)):
                 layers.append(overlay.layer())
         if trial is not None and selected is not None:
-            layers.append(selected.layer(self.sweeps[f"{experiment}/{method}"].unit))
+            layers.append(selected.layer(self.sweeps[group_name(experiment, method)].unit))
             layers.append({"name": trial, "validate_split": True, "score": "validation"})
         elif (sweep := self.sweep_of(experiment, method)) is not None:
             layers.append((selected or sweep.assumed).layer(sweep.unit))
@@ -218,7 +221,7 @@ class Config:
         if method not in SOURCES_WITH_GENERATOR:
             data.pop("generator", None)
         placeholder = {"init_steps": 0, "train_steps_or_epochs": 1, "unit": "steps", "train_steps": 1, "batch_size": 1}
-        data = {"name": f"{experiment}/{method}/seed-{seed}"} | data
+        data = {"name": str(RunId(experiment, method, seed))} | data
         data |= {
             "experiment": experiment,
             "method": method,

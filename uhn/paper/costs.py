@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from uhn.files import write_atomically
 from uhn.paper.budget import train_steps
+from uhn.paper.names import group_name
 from uhn.paper.runs.metrics import read_metrics
 from uhn.paper.settings import RunSettings
 from uhn.records import RECORD, read_record
@@ -63,7 +64,7 @@ class Cost:
 
 def group(run: RunSettings) -> str:
     """Runs whose steps cost the same."""
-    return f"{run.experiment}/{run.method}"
+    return group_name(run.experiment, run.method)
 
 
 def read_costs(results: Path) -> Seconds:

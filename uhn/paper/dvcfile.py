@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from uhn.data.receipts import receipt_file
+from uhn.paper.names import FOLDER
 from uhn.paper.plan import Plan
-from uhn.paper.sweeps.stages import FOLDER
 
 CODE = ("Snakefile", "workflow", "uhn")
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,8 +17,9 @@ from uhn.paper.budget import run_steps
 from uhn.paper.checks import check_run
 from uhn.paper.config import Config, ConfigError
 from uhn.paper.costs import Cost
+from uhn.paper.names import FOLDER, RunId, group_name
 from uhn.paper.settings import Method, RunSettings
-from uhn.paper.sweeps.stages import FOLDER, Outcome, Stage, Sweep
+from uhn.paper.sweeps.stages import Outcome, Stage, Sweep
 
 MOST_RUNS = 100_000
 """What a plan may hold; more is a slip."""
@@ -80,9 +80,9 @@ class Plan:
             methods = [m for m in columns if m in self.config.entry(experiment).methods]
             seeds = self.config.seeds(experiment) if experiment in enabled else ()
             if entry.sweeps:
-                found = {m: self.trial_names(f"{experiment}/{m}") if seeds else () for m in methods}
+                found = {m: self.trial_names(group_name(experiment, m)) if seeds else () for m in methods}
             else:
-                found = {m: tuple(f"{experiment}/{m}/seed-{seed}" for seed in seeds) for m in methods}
+                found = {m: tuple(str(RunId(experiment, m, seed)) for seed in seeds) for m in methods}
             rows.append(Row(experiment, found))
         return Table(name, columns, tuple(rows))
 
@@ -104,17 +104,16 @@ class Plan:
     def _outcome(self, sweep: Sweep, stage: Stage | None) -> Outcome | None:
         return None if self.results is None or stage is None else Outcome.read(sweep.file(self.results, stage))
 
-    def _trial(self, name: str) -> RunSettings:
-        experiment, method, stage_name, trial, last = (name.split("/") + [""] * 5)[1:6]
-        sweep = self.sweeps.get(f"{experiment}/{method}")
+    def _trial(self, run: RunId) -> RunSettings:
+        name, sweep = str(run), self.sweeps.get(run.group)
         if sweep is None:
             swept = ", ".join(self.sweeps) or "none"
             raise ConfigError(f"no run {name!r}: profile {self.profile} sweeps {swept}")
-        stage, seed = sweep.stage(stage_name), last.removeprefix("seed-")
+        stage = sweep.stage(run.stage)
         if name not in sweep.run_names(stage):
             raise ConfigError(f"no run {name!r}: {stage.name} has the trials {', '.join(stage.trials)}")
-        values = sweep.values(stage, trial, self._outcome(sweep, sweep.before(stage)))
-        return check_run(self.config.resolve(experiment, method, int(seed), selected=values, trial=name))
+        values = sweep.values(stage, run.trial, self._outcome(sweep, sweep.before(stage)))
+        return check_run(self.config.resolve(run.experiment, run.source, run.seed, selected=values, trial=name))
 
     def _final(self, experiment: str, method: Method, seed: int) -> RunSettings:
         sweep = self.config.sweep_of(experiment, method)
@@ -160,17 +159,15 @@ class Plan:
         Raises:
             ConfigError: if the name is not that of a possible run.
         """
-        if name.startswith(f"{FOLDER}/"):
-            return self._trial(name)
         if name in self.runs:
             return self.runs[name]
-        experiment, _, rest = name.partition("/")
-        method, _, seed = rest.partition("/seed-")
-        entry = self.config.entry(experiment)
-        if method not in entry.methods or not re.fullmatch("[0-9]{1,10}", seed):
-            methods = " or ".join(entry.methods)
-            raise ConfigError(f"no run {name!r}: wanted {experiment}/<{methods}>/seed-<number>")
-        return self._final(experiment, method, int(seed))
+        run = RunId.parse(name)
+        if run.trial:
+            return self._trial(run)
+        sources = self.config.entry(run.experiment).methods
+        if run.source not in sources:
+            raise ConfigError(f"no run {name!r}: wanted {run.experiment}/<{' or '.join(sources)}>/seed-<number>")
+        return self._final(run.experiment, run.source, run.seed)
 
     @cached_property
     def groups(self) -> dict[str, tuple[str, ...]]:

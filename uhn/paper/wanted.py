@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from uhn.paper.names import RunId, parse_group
 from uhn.paper.report.searched import outcome_files
 from uhn.paper.report.tables import FORMATS
 from uhn.paper.tables import published as paper
@@ -43,7 +44,7 @@ def planned_topics(plan: Plan) -> tuple[str, ...]:
 
 def figures_of(groups: Collection[str]) -> tuple[str, ...]:
     """Figures that groups of runs suffice for: one family, every encoding, both options of Figure 5, two sizes."""
-    sizes = {group.rpartition("/")[0] for group in groups if group.startswith("cifar10-cnn")} & set(paper.DIRECT)
+    sizes = {parse_group(group)[0] for group in groups if group.startswith("cifar10-cnn")} & set(paper.DIRECT)
     holds = {
         "figure3": any(f"{name}/uhn" in groups for name in paper.FAMILIES),
         "figure4": all(f"{name}/uhn" in groups for name in KERNELS.values()),
@@ -68,7 +69,7 @@ def wanted_tables(plan: Plan) -> tuple[str, ...]:
 
 def wanted_figures(plan: Plan) -> tuple[str, ...]:
     """Figures that the planned runs suffice for, diverged or not."""
-    return figures_of({name.rpartition("/")[0] for name in plan.runs})
+    return figures_of({RunId.parse(name).group for name in plan.runs})
 
 
 def rendered_files(plan: Plan, results: Path) -> list[Path]:
@@ -86,7 +87,7 @@ def read_files(plan: Plan, results: Path) -> list[Path]:
     files += [folder / "runs" / name / "metrics.json" for name in plan.trials]
     if "figure4" in wanted_figures(plan):
         drawn = {f"{name}/uhn" for name in KERNELS.values()}
-        files += [folder / "runs" / name / MODEL for name in plan.runs if name.rpartition("/")[0] in drawn]
+        files += [folder / "runs" / name / MODEL for name in plan.runs if RunId.parse(name).group in drawn]
     return [*files, *outcome_files(plan, results), *fact_files(plan, results).values()]
 
 

@@ -4,7 +4,8 @@
 import re
 
 from uhn.paper.runs.digest import room_digest
-from uhn.paper.sweeps.stages import FOLDER, STAGE_FILES
+from uhn.paper.names import FOLDER, RunId
+from uhn.paper.sweeps.stages import STAGE_FILES
 
 SELECTION = room_digest("paper/sweeps/selection.py", "paper/commands/sweep.py")
 
@@ -52,7 +53,7 @@ if PLAN.config.profile.grouping == "run":
         return [file for each in sweep.stages[: stage.number] for name in sweep.run_names(each) for file in run_files(name)]
 
     def trial_name(w):
-        return f"{FOLDER}/{w.experiment}/{w.method}/{w.stage}/{w.trial}/seed-{w.seed}"
+        return str(RunId(w.experiment, w.method, int(w.seed), w.stage, w.trial))
 
     rule trial:
         input:

@@ -4,6 +4,8 @@
 
 import re
 
+from uhn.paper.names import RunId
+
 
 rule runs:
     input:
@@ -23,16 +25,19 @@ for part, names in PLAN.parts.items():
 
 if PLAN.config.profile.grouping == "run":
 
+    def run_name(w):
+        return str(RunId(w.experiment, w.method, int(w.seed)))
+
     rule train:
         input:
-            lambda w: [receipt(d) for d in PLAN.datasets([f"{w.experiment}/{w.method}/seed-{w.seed}"])],
-            lambda w: sets_of([f"{w.experiment}/{w.method}/seed-{w.seed}"]),
-            lambda w: selections_of([f"{w.experiment}/{w.method}/seed-{w.seed}"]),
+            lambda w: [receipt(d) for d in PLAN.datasets([run_name(w)])],
+            lambda w: sets_of([run_name(w)]),
+            lambda w: selections_of([run_name(w)]),
         output:
             update(run_files("{experiment}/{method}/seed-{seed}")),
         params:
-            identities=lambda w: identities([f"{w.experiment}/{w.method}/seed-{w.seed}"]),
-        threads: lambda w: PLAN.runs[f"{w.experiment}/{w.method}/seed-{w.seed}"].compute.threads
+            identities=lambda w: identities([run_name(w)]),
+        threads: lambda w: PLAN.runs[run_name(w)].compute.threads
         resources:
             gpu=GIVEN.gpus,
         log:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from uhn.files import write_atomically
 from uhn.paper.config import ConfigError, load_config
+from uhn.paper.names import RunId, parse_group
 from uhn.paper.plan import Plan, describe
 from uhn.paper.runs.jobs import run_all
 from uhn.paper.runs.metrics import read_metrics
 from uhn.paper.runs.output import lasting_output
 from uhn.paper.settings import RunSettings
-from uhn.paper.sweeps.stages import FOLDER
 from uhn.records import RECORD
 
 Subparsers = argparse._SubParsersAction  # only its name is private
@@ -105,15 +105,15 @@ def names_of(plan: Plan, asked: list[str]) -> list[str]:
     """
     found: dict[str, None] = {}
     for name in asked:
-        parts = name.split("/")
-        if len(parts) == 3 or parts[0] == FOLDER:
+        if name.count("/") > 1:
             found[plan.run(name).name] = None
             continue
-        methods = plan.config.entry(parts[0]).methods
-        if len(parts) == 2 and parts[1] not in methods:
-            raise ConfigError(f"no run {name!r}: {parts[0]} has the methods {', '.join(methods)}")
-        for method in methods if len(parts) == 1 else parts[1:]:
-            found |= {f"{parts[0]}/{method}/seed-{seed}": None for seed in plan.config.seeds(parts[0])}
+        experiment, source = parse_group(name)
+        sources = plan.config.entry(experiment).methods
+        if source and source not in sources:
+            raise ConfigError(f"no run {name!r}: {experiment} has the methods {', '.join(sources)}")
+        for each in (source,) if source else sources:
+            found |= {str(RunId(experiment, each, seed)): None for seed in plan.config.seeds(experiment)}
     return list(found)
 
 

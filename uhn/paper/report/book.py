@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from uhn.paper.names import group_name, parse_group
 from uhn.paper.report.baseline import Baseline, baseline
 from uhn.paper.report.reductions import Difference, differences
 from uhn.paper.report.results import Run
@@ -33,7 +34,7 @@ class Source:
     @property
     def group(self) -> str:
         """Name of the group of runs, shared by every cell that rests on it."""
-        return f"{self.experiment}/{self.method}"
+        return group_name(self.experiment, self.method)
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,11 @@ class Book:
 
     @cached_property
     def found(self) -> dict[str, list[Run]]:
-        """Runs with results by group, in order of seed. Runs of sweeps stand under their own names and not here."""
+        """Final runs with results by group, in order of seed."""
         groups: dict[str, list[Run]] = {}
         for run in sorted(self.runs.values(), key=lambda run: (run["seed"], run.name)):
-            groups.setdefault(run.name.rsplit("/", 1)[0], []).append(run)
+            if not run.id.trial:
+                groups.setdefault(run.id.group, []).append(run)
         return groups
 
     @cached_property
@@ -79,7 +81,7 @@ class Book:
         """Methods of each experiment, planned or found."""
         methods: dict[str, list[str]] = {}
         for group in self.found if self.planned is None else self.planned:
-            experiment, _, method = group.rpartition("/")
+            experiment, method = parse_group(group)
             methods.setdefault(experiment, []).append(method)
         return methods
 
@@ -100,7 +102,7 @@ class Book:
         planned = None if self.planned is None else {name for names in self.planned.values() for name in names}
         found: dict[str, None] = {}
         for run in self.runs.values():
-            wanted = planned is None or run.name in planned or (experiments is None and run.name.startswith("sweeps/"))
+            wanted = planned is None or run.name in planned or (experiments is None and run.id.trial != "")
             if wanted and (experiments is None or run["experiment"] in experiments):
                 found |= {str(data["name"]): None for data in run["data"] if data.get("kind") == "stand-in"}
         if experiments is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from uhn.paper.names import group_name
 from uhn.paper.report.book import Book
 from uhn.paper.report.coverage import status
 from uhn.paper.report.reductions import paper_steps
@@ -36,7 +37,7 @@ def explain(book: Book, table: str, row: str, column: str, *, root: Path | None 
     lines = [f"{table} / {row} / {column}: {shown(cell)}"]
     evidence = cell.evidence
     if evidence is None:
-        key = f"{row}/{_method(declared[table], column)}"
+        key = group_name(row, _method(declared[table], column))
         return "\n".join([*lines, "rests on no run", *(f"\n{text.rstrip()}" for text in book.reasons.get(key, ()))])
     lines.append(f"status     {status(evidence, book)}")
     lines += [f"differs    {difference.phrase}" for difference in evidence.differences]

@@ -21,6 +21,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uhn.paper.names import RunId
 from uhn.records import read_record
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def paper_config(params: Path) -> Config | None:
 
 def paper_settings(config: Config, plan: Plan) -> dict[str, dict[str, Any]]:
     """By group ``<experiment>/<method>`` of a plan's runs, the settings of the profile ``paper``."""
-    groups = {f"{run.experiment}/{run.method}": run for run in plan.runs.values()}
+    groups = {RunId.parse(run.name).group: run for run in plan.runs.values()}
     resolved = {key: config.resolve(run.experiment, run.method, run.seed) for key, run in groups.items()}
     return {key: run.model_dump(mode="json") for key, run in resolved.items()}
 

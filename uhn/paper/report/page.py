@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from html import escape
 
+from uhn.paper.names import FOLDER
 from uhn.paper.report import coverage
 from uhn.paper.report.book import Book, Evidence
 from uhn.paper.report.page_runs import anchor, group_section, told
@@ -142,7 +143,7 @@ def _sweeps(book: Book) -> str:
     parts = []
     for key, texts in book.reasons.items():
         stages = "".join(f"<pre>{escape(text)}</pre>" for text in texts)
-        parts.append(f'<details id="{anchor("sweeps/" + key)}"><summary>{escape(key)}</summary>{stages}</details>')
+        parts.append(f'<details id="{anchor(f"{FOLDER}/{key}")}"><summary>{escape(key)}</summary>{stages}</details>')
     return (
         '<section id="sweeps"><h2>Sweeps</h2><p class="small">Pool, ranks, ties and guardrails of every stage. '
         f"Trials see validation rows only.</p>{''.join(parts)}</section>"

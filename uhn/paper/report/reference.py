@@ -7,6 +7,7 @@ import tempfile
 from itertools import product
 from pathlib import Path
 
+from uhn.paper.names import is_trial
 from uhn.paper.report.render import open_book, render
 from uhn.paper.report.results import load_runs
 from uhn.paper.tables.catalogue import KERNELS, kernel_runs
@@ -45,7 +46,7 @@ def keep(results: Path, profile: str, params: Path, target: Path) -> Path:
             if part != "runs":
                 _copy(source / part, whole / part)
         for name in runs:
-            if name.startswith("sweeps/"):
+            if is_trial(name):
                 continue  # what a sweep's trials came to stands in its stages' files
             shutil.rmtree(whole / "runs" / name, ignore_errors=True)
             for file in RUN_FILES:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uhn.files import write_atomically
+from uhn.paper.names import RunId, group_name
 from uhn.paper.report import coverage, page
 from uhn.paper.report.book import Book
 from uhn.paper.report.facts import load_facts, paper_config, paper_selection, paper_settings
@@ -44,10 +46,10 @@ def open_book(results: Path, profile: str, params: Path | None = None, *, presen
     from uhn.paper.plan import Plan
 
     plan = Plan(load_config(params, profile), results / profile)
-    known = {f"{name}/{method}" for name, entry in plan.config.experiments.items() for method in entry.methods}
+    known = {group_name(name, method) for name, entry in plan.config.experiments.items() for method in entry.methods}
     planned: dict[str, list[str]] = {}
     for name in plan.runs:
-        planned.setdefault(name.rpartition("/")[0], []).append(name)
+        planned.setdefault(RunId.parse(name).group, []).append(name)
     wanted = (*wanted_tables(plan), *wanted_figures(plan))
     full = paper_config(params)
     runs = load_runs(results, profile)
@@ -98,7 +100,7 @@ def unlike_the_first(runs: Mapping[str, Run]) -> frozenset[str]:
     for run in sorted(runs.values(), key=lambda run: (run["seed"], run.name)):
         aside = {*NOT_IDENTITY, "seed", "compute"}
         settings = {key: value for key, value in run.settings.items() if key not in aside}
-        if settings != first.setdefault(run.name.rpartition("/")[0], settings):
+        if settings != first.setdefault(str(replace(run.id, seed=0)), settings):
             other.add(run.name)
     return frozenset(other)
 
@@ -206,7 +208,7 @@ def render(names: Iterable[str], book: Book, results: Path) -> list[Path]:
     declared = tables(book.methods)
     groups = {"all": [*worth(book), *drawable(book), "coverage", "claims", "report"]}
     groups["descriptors"] = [spec.name for spec in declared.values() if spec.needs == "code"]
-    experiments = dict.fromkeys(run["experiment"] for run in book.runs.values() if not run.name.startswith("sweeps/"))
+    experiments = dict.fromkeys(run["experiment"] for run in book.runs.values() if not run.id.trial)
     groups["curves"] = [f"curves-{experiment}" for experiment in experiments]
     wanted = list(dict.fromkeys(each for name in names for each in groups.get(name, [name])))
     known = [*declared, *FIGURES, "coverage", "claims", "report", *groups["curves"]]

@@ -6,9 +6,11 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from uhn.paper.names import RunId
 from uhn.paper.runs.metrics import read_metrics
 from uhn.records import RECORD, check_file, read_record
 
@@ -31,8 +33,13 @@ class Run:
 
     @property
     def name(self) -> str:
-        """``<experiment>/<method>/seed-<seed>``."""
+        """The run's name."""
         return str(self.metrics["name"])
+
+    @cached_property
+    def id(self) -> RunId:
+        """What its name says."""
+        return RunId.parse(self.name)
 
     @property
     def finished(self) -> bool:

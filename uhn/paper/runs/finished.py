@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from uhn.files import remove_leftovers, write_together
+from uhn.paper.names import FOLDER, RunId
 from uhn.paper.runs.jobs import RESULT_FILES, result_files
 from uhn.paper.runs.metrics import read_metrics as _read
 from uhn.paper.settings import RunSettings
@@ -62,8 +63,7 @@ def take_over(settings: RunSettings, runs: Path, identity: str) -> dict[str, Any
 
     The metrics keep everything that was measured, and say which run they were taken from.
     """
-    sweep = runs.joinpath(*settings.name.split("/")[:3])
-    for path in sorted(sweep.rglob(RECORD)):
+    for path in sorted((runs / FOLDER / RunId.parse(settings.name).group).rglob(RECORD)):
         donor = finished_metrics(settings, path.parent, identity)
         if donor is None:
             continue

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from uhn.files import write_together
 from uhn.locks import locked, try_lock
+from uhn.paper.names import is_trial
 from uhn.paper.settings import RunSettings
-from uhn.paper.sweeps.stages import FOLDER
 from uhn.records import RECORD
 
 RESULT_FILES = ("model.safetensors", "history.csv", RECORD)
@@ -28,7 +28,7 @@ KEPT = "finished"
 
 def result_files(name: str) -> tuple[str, ...]:
     """What the run ``name`` leaves: a trial of a sweep leaves no weights, nothing reads them."""
-    return RESULT_FILES[1:] if name.startswith(f"{FOLDER}/") else RESULT_FILES
+    return RESULT_FILES[1:] if is_trial(name) else RESULT_FILES
 
 
 JOBS = ".jobs"

@@ -5,12 +5,14 @@ Keys that nothing reads may be anything, and a record of older settings lacks so
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
+from uhn.paper.names import RunId
 from uhn.paper.reading import explain
 from uhn.paper.settings import RunSettings, Settings
 from uhn.records import read_record
@@ -131,8 +133,8 @@ class Record(Scored):
     def _whole(self) -> Self:
         if self.status == "finished" and not self.values and self.value is None and self.validation is None:
             raise ValueError("value: a finished run has one, got none")
-        own = f"{self.experiment}/{self.method}/seed-{self.seed}"
-        if self.name != own and not self.name.startswith(f"sweeps/{self.experiment}/{self.method}/"):
+        own, named = RunId(self.experiment, self.method, self.seed), RunId.parse(self.name)
+        if named != replace(own, stage=named.stage, trial=named.trial):
             raise ValueError(f"name: wanted {own} or a trial of it, got {self.name}")
         return self
 

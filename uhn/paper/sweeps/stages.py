@@ -18,15 +18,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
+from uhn.paper.names import FOLDER, RunId, group_name
 from uhn.paper.params import SweepEntry
 from uhn.paper.reading import explain
 from uhn.paper.settings import Count, Rate, Steps
 from uhn.records import read_record
 
 Kind = Literal["rate", "init", "train", "seeds"]
-
-FOLDER = "sweeps"
-"""First part of the names of trials, and the folder of the stages' outcomes."""
 
 STAGE_FILES = ("json", "md")
 """What a stage leaves: its outcome, and the reason for it in words."""
@@ -125,7 +123,7 @@ class Sweep:
     @property
     def key(self) -> str:
         """``<experiment>/<method>``."""
-        return f"{self.experiment}/{self.method}"
+        return group_name(self.experiment, self.method)
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
@@ -160,7 +158,7 @@ class Sweep:
 
     def run_name(self, stage: Stage, trial: str, seed: int) -> str:
         """Name of the run of one seed of one trial."""
-        return f"{FOLDER}/{self.key}/{stage.name}/{trial}/seed-{seed}"
+        return str(RunId(self.experiment, self.method, seed, stage.name, trial))
 
     def run_names(self, stage: Stage) -> tuple[str, ...]:
         """Names of all runs of a stage."""
