@@ -44,7 +44,7 @@ def calls(folder: Path) -> Calls:
         "a state dict": direct.state_dict(),
         "one too many": torch.zeros(len(flat) + 1),
         "one too few": torch.zeros(len(flat) - 1),
-        "a batch": flat[None],
+        "batches of batches": flat[None, None],
         "a scalar": torch.tensor(1.0),
     }
     wants_spec: dict[str, Callable[[Any], Any]] = {
