@@ -14,6 +14,7 @@ from uhn.models import ModelSpec
 from uhn.models.feedforward import mlp
 from uhn.randomness import stream
 from uhn.sources import SOURCES, WeightSource
+from uhn.sources.chain import Chain
 from uhn.sources.files import build_source, load_source, save_source
 
 every_source = pytest.mark.parametrize("name", CASES)
@@ -132,6 +133,8 @@ def test_counts(name: str) -> None:
     assert set(counts) == {"trainable", "frozen"}
     assert counts["trainable"] == sum(parameter.numel() for parameter in source.parameters())
     assert counts["frozen"] >= sum(buffer.numel() for buffer in source.buffers())
+    if isinstance(source, Chain):
+        assert counts == source.root.parameter_counts(), "a chain's statistics are scalars too, as its root's are"
 
 
 @every_source

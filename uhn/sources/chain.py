@@ -86,6 +86,10 @@ class Chain(WeightSource):
         )
         return features.to_flat(values)
 
+    def parameter_counts(self) -> dict[str, int]:
+        """The root's: generated hypernetworks have no scalars of their own."""
+        return self.root.parameter_counts()
+
     def fixed(self) -> dict[str, float]:
         """The levels, as a digest; what else is fixed is the root's."""
         return {"the digest of the levels": digest([level.hash for level in self.levels])}
