@@ -64,6 +64,7 @@ MODEL_SETS: Final = {
     "cnn-width": "cifar10",
     "cnn-depth-width": "cifar10",
     "transformer": "ag_news",
+    "mlp": "mnist",
 }
 """Dataset of each sampled family (see :data:`uhn.models.sets.SETS`)."""
 

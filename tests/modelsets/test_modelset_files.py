@@ -12,7 +12,7 @@ import pytest
 from uhn.models.sets import ModelSet, read_set, sample_set, write_set
 from uhn.paper.cli import main
 
-NAMES = ["cnn-depth", "cnn-width", "cnn-depth-width", "transformer"]
+NAMES = ["cnn-depth", "cnn-width", "cnn-depth-width", "transformer", "mlp"]
 TABLE_3 = {  # seed, draws, mean, largest
     "cnn-depth": ("75381", "178", "366,995.60", "463,018"),
     "transformer": ("57055", "1,104", "523,650.04", "1,086,212"),

@@ -28,11 +28,12 @@ SPLITS = {  # Table 17: training, held out, hold-in, validation
     "cnn-width": (450, 50, 50, 50),
     "cnn-depth-width": (950, 50, 50, 50),
     "transformer": (950, 50, 50, 50),
+    "mlp": (180, 20, 20, 20),
 }
 each_set = pytest.mark.parametrize("name", SETS)
 
 
-@each_set
+@pytest.mark.parametrize("name", PAPER)
 def test_the_papers_set_is_reproduced(name: str) -> None:
     made, (models, mean, largest, trials, first) = sample_set(name), PAPER[name]
     counts = summary(made.specs)
@@ -55,6 +56,14 @@ def test_splits_have_the_papers_sizes_and_never_share_a_model(name: str) -> None
     assert len({spec.hash for spec in made.specs}) == len(made.specs)
     with pytest.raises(ValueError, match="train_when_tuning"):
         made.split("test")
+
+
+def test_the_small_family_is_of_mlps_in_its_own_ranges() -> None:
+    """One to four hidden layers of 16 to 64, in eights: by hand, (32,) has 784 * 32 + 32 + 32 * 10 + 10 weights."""
+    made = sample_set("mlp")
+    assert {len(widths) for widths in made.architectures} == {1, 2, 3, 4}
+    assert {width for widths in made.architectures for width in widths} == {16, 24, 32, 40, 48, 56, 64}
+    assert made.specs[made.architectures.index((32,))].num_params == 25_450
 
 
 def test_mixed_depth_holds_out_a_model_deeper_than_all_seen() -> None:

@@ -34,7 +34,7 @@ def test_the_dag_of_every_profile_is_whole(workflow: Workflow) -> None:
 
 
 def test_bad_settings_stop_before_anything_runs(workflow: Workflow) -> None:
-    assert "wanted one of quick, hour, study, paper, smoke, got 'fast'" in workflow.snakemake(
+    assert "wanted one of quick, hour, study, claims, paper, smoke, got 'fast'" in workflow.snakemake(
         "tables", check=False, profile="fast"
     )
     workflow.edit("params.yaml", "lr: 0.01, epochs: 200", "lr: -1, epochs: 200")

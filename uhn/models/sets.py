@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from uhn.files import write_atomically
-from uhn.models.feedforward import cnn
+from uhn.models.feedforward import cnn, mlp
 from uhn.models.spec import ModelSpec
 from uhn.models.transformer import transformer
 
@@ -86,6 +86,14 @@ def _build_transformer(architecture: Architecture) -> ModelSpec:
     return transformer(4, feedforward, heads=heads, size=size)
 
 
+def _sample_mlp(draw: Draw) -> Architecture:
+    return tuple(16 + 8 * draw(0, 6) for _ in range(draw(1, 4)))
+
+
+def _build_mlp(architecture: Architecture) -> ModelSpec:
+    return mlp((784, *architecture, 10))
+
+
 _NARROW, _WIDE = (16, 32, 64), (32, 64, 128)
 
 SETS: Final[Mapping[str, SampledFamily]] = {
@@ -101,8 +109,10 @@ SETS: Final[Mapping[str, SampledFamily]] = {
     "transformer": SampledFamily(
         57055, 1000, 50, _sample_transformer, _build_transformer, ((1, 1, 32), (3, 3, 3, 3, 8, 128))
     ),
+    "mlp": SampledFamily(2026, 200, 20, _sample_mlp, _build_mlp, ((16,), (64, 64, 64, 64))),
 }
-"""The sets by name. An architecture is (n1, n2, n3, w1, w2, w3), or (depth of each encoder ..., heads, size)."""
+"""The sets by name. An architecture is (n1, n2, n3, w1, w2, w3), (depth of each encoder ..., heads, size), or the
+hidden widths of an MLP: the family that is none of the paper's, small enough to train often."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,9 @@ from uhn.paper.settings import RunSettings
 TAKEN = {"experiments": (FOLDER,), "profiles": ("reference",)}
 """Names whose folders below the results hold something else: sweeps, and results that are kept."""
 
+SIZES = {"ha": {"embedding"}, "chunked": {"embedding", "chunk", "hidden"}}
+"""Sizes that each baseline has."""
+
 Experiments = Mapping[str, ExperimentEntry]
 
 
@@ -86,6 +89,9 @@ def check_run(run: RunSettings) -> RunSettings:
 
 def _impossible(run: RunSettings) -> str | None:
     generator = run.generator
+    if unknown := {*(run.baseline.given() if run.baseline else ())} - SIZES.get(run.method, set()):
+        every = " and ".join(f"{method} ({', '.join(sorted(sizes))})" for method, sizes in SIZES.items())
+        return f"baseline: wanted sizes of {every}, got {', '.join(sorted(unknown))} for {run.method}"
     if generator is None:
         if run.model_set or len(run.tasks) > 1:
             return f"method {run.method} serves one model, got {run.model_set or f'{len(run.tasks)} tasks'}"

@@ -104,6 +104,24 @@ class GeneratorSettings(Settings):
         return self
 
 
+class BaselineSettings(Settings):
+    """Sizes of the baselines HA and Chunked, for comparisons at other numbers of parameters than the paper's.
+
+    Attributes:
+        embedding: size of the embedding of a tile (HA) or a chunk.
+        chunk: weights per chunk (Chunked).
+        hidden: width of the two hidden layers (Chunked).
+    """
+
+    embedding: Width | None = None
+    chunk: Count | None = None
+    hidden: Width | None = None
+
+    def given(self) -> dict[str, int]:
+        """Return the sizes that are not the paper's."""
+        return self.model_dump(exclude_none=True)
+
+
 class InitSettings(Settings):
     """The initialisation phase (Eq 4); without steps there is none.
 
@@ -204,6 +222,7 @@ class RunSettings(Settings):
             test row.
         data: limits on the data.
         generator: the hypernetwork; none for direct training.
+        baseline: sizes of HA and Chunked, the paper's if none.
         depth: generated hypernetworks between the root and the model (K of section 4.5).
         init: the initialisation phase.
         train: the training phase.
@@ -227,6 +246,7 @@ class RunSettings(Settings):
     score: Literal["test", "validation"] = "test"
     data: DataSettings = DataSettings()
     generator: GeneratorSettings | None = None
+    baseline: BaselineSettings | None = None
     depth: Depth = 0
     init: InitSettings = InitSettings()
     train: TrainSettings

@@ -10,7 +10,7 @@ import pytest
 
 from uhn.models import zoo
 from uhn.paper.runs.execute import execute
-from uhn.paper.settings import PaperBudget, RunSettings
+from uhn.paper.settings import BaselineSettings, PaperBudget, RunSettings
 from uhn.sources.files import load_source
 
 STEPS = 3
@@ -64,6 +64,18 @@ def test_what_a_run_leaves_behind(method: str, precision: str, count: int, tmp_p
     assert json.loads((folder / "metrics.json").read_text())["method"] == method
     spec = zoo("cnn20-cifar10")
     assert load_source(folder / "model.safetensors")(spec).shape == (spec.num_params,)
+
+
+@pytest.mark.parametrize(
+    ("method", "sizes", "count"),
+    [
+        ("ha", {"embedding": 32}, 116 * 32 + 33 * 16 * 32 + 33 * 144 + 1_770),  # tiles, two maps, what is direct
+        ("chunked", {"embedding": 8, "chunk": 640, "hidden": 32}, 421 * 8 + 9 * 32 + 33 * 32 + 33 * 640),
+    ],
+)
+def test_a_baseline_of_another_size(method: str, sizes: dict[str, int], count: int, tmp_path: Path) -> None:
+    found = run(settings(method).model_copy(update={"baseline": BaselineSettings(**sizes)}), tmp_path)
+    assert found["parameters"]["trainable"] == count
 
 
 def test_a_baseline_needs_no_generator_and_has_no_depth() -> None:

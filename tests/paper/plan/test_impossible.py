@@ -22,6 +22,7 @@ LEVELS = "{hidden: 16, index_frequencies: 1024, structure_frequencies: 32}"
 MNIST = "      - {dataset: mnist, model: mlp-mnist}\n    generator"
 MANY = "    job: multi-task\n    methods:\n"
 TEXT = "model: transformer2-agnews}\n    job: texts"
+HA = "ha: {train: {lr: 0.002, epochs: 800}}"
 GRID = "lr: [0.001, 0.002], budget: [2, 4],\n         init_lr: [0.001, 0.002], init_steps: [2, 4]"
 
 
@@ -44,6 +45,8 @@ IMPOSSIBLE = {
         "structure_frequencies: 16, blocks: 1}", "structure_frequencies: 7, blocks: 1}"),
     "run multi-task/direct/seed-21962: method direct serves one model, got 6 tasks": (
         MANY, f"{MANY}      direct: {{init: {{lr: 1}}, train: {{lr: 1, steps: 1}}}}\n"),
+    "baseline: wanted sizes of ha (embedding) and chunked (chunk, embedding, hidden), got chunk for ha": (
+        HA, HA.replace("epochs: 800}}", "epochs: 800}, baseline: {chunk: 640}}")),
     "experiments.cnn-mixed-depth.model_set: no model set 'cnn-dept'; did you mean cnn-depth?": (
         "    model_set: cnn-depth\n", "    model_set: cnn-dept\n"),
     "experiments.cnn-mixed-depth.tasks: wanted one on ag_news for transformer, got cifar10": (

@@ -31,7 +31,8 @@ def test_every_cell_has_its_runs_and_every_run_its_cell(text: str) -> None:
     plan = _plan(text, "paper")
     cells = {
         (row, method)
-        for table in plan.config.tables.values()
+        for name, table in plan.config.tables.items()
+        if name in plan.config.profile.tables
         for row in table.rows
         for method in table.methods or plan.config.entry(row).methods
         if method in plan.config.entry(row).methods

@@ -163,3 +163,35 @@ def test_every_declared_claim_is_one_sentence_with_limits_and_is_rendered() -> N
     text = to_markdown(findings, "paper")
     assert all(f"| {claim.sentence} |" in text for claim in CLAIMS)
     assert text.count("**open**") == len(CLAIMS)
+
+
+SMALL = Comparison(Source("mnist-cnn8", "uhn"), Source("mnist-cnn8", "direct"), "CNN-8")
+
+
+def test_without_the_papers_models_a_claim_is_judged_on_smaller_ones(tmp_path: Path) -> None:
+    arms: dict[str, list[float | None]] = {"uhn": [0.981, 0.982, 0.983], "direct": [0.980, 0.981, 0.982]}
+    claim = Claim("close", "As accurate", ("Table 1",), (PAIR,), (SMALL,), low=-0.01, may_differ=OWN)
+    found = judge(claim, made(arms, tmp_path))
+    assert not found.instead and "smaller scale" not in to_markdown([found], "paper")
+    small = Book("paper", {run["name"]: Run(run, tmp_path) for run in (
+        metrics("mnist-cnn8", method, seed, score) for method, own in arms.items() for seed, score in enumerate(own)
+    )})  # fmt: skip
+    found = judge(claim, small)
+    assert found.instead and found.verdict == "confirmed" and found.missing == ()
+    text = to_markdown([found], "paper")
+    line = next(line for line in text.splitlines() if "smaller scale" in line)
+    assert "CNN-8" in line and "`mnist-cnn8/uhn` 98.20 ± 0.10 against `mnist-cnn8/direct` 98.10 ± 0.10" in line
+
+
+def test_sources_must_have_the_same_size_where_the_claim_says_so(tmp_path: Path) -> None:
+    arms: dict[str, list[float | None]] = {"uhn": [0.981, 0.982, 0.983], "direct": [0.980, 0.981, 0.982]}
+    claim = Claim("sizes", "At one size", ("Table 2",), (PAIR,), low=-0.01, may_differ=OWN, same_size=True)
+    book = made(arms, tmp_path)
+    for run in book.runs.values():
+        run.metrics["parameters"].update(trainable=20_929, frozen=2_580)
+    assert judge(claim, book).verdict == "confirmed"
+    for name, run in book.runs.items():
+        if "/direct/" in name:
+            run.metrics["parameters"].update(trainable=619_306, frozen=0)
+    found = judge(claim, book)
+    assert found.unequal == ("23,509 parameters against 619,306",) and found.verdict == "right direction"

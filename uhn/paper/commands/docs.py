@@ -27,6 +27,7 @@ SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
     ("`tasks`", settings.TaskSettings),
     ("`data`", settings.DataSettings),
     ("`generator`", settings.GeneratorSettings),
+    ("`baseline`", settings.BaselineSettings),
     ("`init`", settings.InitSettings),
     ("`train`", settings.TrainSettings),
     ("`compute`", settings.ComputeSettings),
@@ -120,7 +121,7 @@ def _docstring(model: type[Settings]) -> tuple[str, dict[str, str]]:
 
 def _inherited(model: type[Settings], name: str) -> str:
     """The meaning of a key that stands in a section of its own, or that a class below explains."""
-    own = {"data", "generator", "init", "train", "compute", "tasks"}
+    own = {"data", "generator", "baseline", "init", "train", "compute", "tasks"}
     if name in own:
         return f"see [{name}](#{name})"
     for other in (*model.__mro__[1:], settings.RunSettings):

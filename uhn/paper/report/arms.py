@@ -43,6 +43,15 @@ def differences(first: Iterable[Run], second: Iterable[Run], allowed: Sequence[s
     ]
 
 
+def sizes(first: Evidence, second: Evidence) -> list[str]:
+    """The numbers of parameters, frozen ones included as the paper counts, if they are more than a tenth apart."""
+    ours, theirs = (
+        max(sum(run["parameters"][key] for key in ("trainable", "frozen")) for run in arm.runs)
+        for arm in (first, second)
+    )
+    return [f"{ours:,} parameters against {theirs:,}"] if abs(ours - theirs) > 0.1 * max(ours, theirs) else []
+
+
 def training_steps(evidence: Evidence, how: str) -> float:
     """Mean training steps of the runs; ``"per task"``: those that fall on the task that the cell is about."""
     counts = []

@@ -8,10 +8,11 @@ direction*; without enough runs it is *open*.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from uhn.paper.report.arms import Steps, inequalities
+from uhn.paper.report.arms import Steps, inequalities, sizes
 from uhn.paper.report.book import Book, Evidence, Source
 from uhn.paper.report.intervals import Interval, combine, interval
 
@@ -42,11 +43,13 @@ class Claim:
         sentence: the claim in our words.
         tables: tables and figures that show it.
         comparisons: its arms, pair by pair; a claim of several pairs is about their mean.
+        instead: the same question at a scale that can be paid, for a profile that has no runs of ``comparisons``.
         low, high: limits of the mean (points of accuracy, or ratio of RMSEs); the claim holds between them.
         may_differ: settings in which the arms may differ (``train`` allows all of ``train.*``); at the paper's own
             budget arms differ as the paper's do.
         threshold: where the limits come from.
         steps: whether the arms must take the same number of training steps, see :mod:`~uhn.paper.report.arms`.
+        same_size: whether the arms' sources must have about the same number of parameters.
         may_fail: the second arm is expected to learn nothing; a diverged run of it counts as guessing.
     """
 
@@ -54,11 +57,13 @@ class Claim:
     sentence: str
     tables: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
+    instead: tuple[Comparison, ...] = ()
     low: float = -math.inf
     high: float = math.inf
     may_differ: tuple[str, ...] = ()
     threshold: str = ""
     steps: Steps = "any"
+    same_size: bool = False
     may_fail: bool = False
 
     @property
@@ -68,8 +73,18 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Arms:
+    """A comparison with what its two arms reached."""
+
+    comparison: Comparison
+    first: Evidence
+    second: Evidence
+    values: tuple[Sequence[float], Sequence[float]]
+
+
+@dataclass(frozen=True)
 class Finding:
-    """What a profile says of a claim."""
+    """What a profile says of a claim; ``instead`` if it says it of other models than the paper's."""
 
     claim: Claim
     verdict: Verdict
@@ -78,23 +93,29 @@ class Finding:
     missing: tuple[str, ...]
     budget: str
     notes: tuple[str, ...] = ()
+    arms: tuple[Arms, ...] = ()
+    instead: bool = False
 
 
 def judge(claim: Claim, book: Book) -> Finding:
     """Return the verdict on one claim from the runs of a profile."""
-    pairs = [(c, book.evidence(c.first), book.evidence(c.second)) for c in claim.comparisons]
-    values = [(a.values(), guesses(b) if claim.may_fail else b.values()) for _, a, b in pairs]
-    there = [number for number, (ours, theirs) in enumerate(values) if ours and theirs]
-    absent = tuple(c.label for number, (c, _, _) in enumerate(pairs) if number not in there)
-    if not there:
-        return Finding(claim, "open", None, (), absent, "no runs")
+    for comparisons in (claim.comparisons, claim.instead):
+        every = [_arms(comparison, claim, book) for comparison in comparisons]
+        there = tuple(arms for arms in every if all(arms.values))
+        if there:
+            break
+    else:
+        return Finding(claim, "open", None, (), tuple(c.label for c in claim.comparisons), "no runs")
+    absent = tuple(arms.comparison.label for arms in every if arms not in there)
     unequal, notes, words = dict[str, None](), dict[str, None](), set[str]()
-    for c, a, b in (pairs[number] for number in there):
+    for arms in there:
+        a, b = arms.first, arms.second
         unequal |= dict.fromkeys(inequalities(a, b, claim.may_differ, claim.steps))
+        unequal |= dict.fromkeys(sizes(a, b) if claim.same_size else ())
         marks = doubts(a) + ([] if claim.may_fail else doubts(b))
-        notes |= dict.fromkeys(f"{c.label}: {mark}" for mark in marks)
+        notes |= dict.fromkeys(f"{arms.comparison.label}: {mark}" for mark in marks)
         words |= {*a.status, *b.status}
-    found = combine([interval(*values[number], ratio=claim.ratio) for number in there], ratio=claim.ratio)
+    found = combine([interval(*arms.values, ratio=claim.ratio) for arms in there], ratio=claim.ratio)
     verdict: Verdict = "right direction" if claim.low <= found.middle <= claim.high else "open"
     if not (unequal or notes or absent):
         if claim.low <= found.low and found.high <= claim.high:
@@ -102,7 +123,14 @@ def judge(claim: Claim, book: Book) -> Finding:
         elif found.high < claim.low or found.low > claim.high:
             verdict = "contradicted"
     budget = next((word for word in ("reduced", "changed") if word in words), "paper")
-    return Finding(claim, verdict, found, tuple(unequal), absent, budget, tuple(notes))
+    instead = comparisons is not claim.comparisons
+    return Finding(claim, verdict, found, tuple(unequal), absent, budget, tuple(notes), there, instead)
+
+
+def _arms(comparison: Comparison, claim: Claim, book: Book) -> Arms:
+    first, second = book.evidence(comparison.first), book.evidence(comparison.second)
+    values = first.values(), guesses(second) if claim.may_fail else second.values()
+    return Arms(comparison, first, second, values)
 
 
 def guesses(evidence: Evidence) -> list[float]:

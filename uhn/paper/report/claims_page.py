@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from uhn.paper.report.claims import Claim, Finding
-from uhn.paper.report.statistics import percent, significant
+from uhn.paper.report.statistics import aggregate, percent, printed, significant
 
 
 def shown(finding: Finding) -> str:
@@ -41,8 +41,22 @@ def to_markdown(findings: Sequence[Finding], profile: str) -> str:
         told = "; ".join(f"{word}: {', '.join(what)}" for word, what in reasons if what)
         if told:
             lines.append(f"- *{f.claim.name}*: {told}.")
+    lines += ["", *(line for f in findings for line in _arms(f))] if any(f.arms for f in findings) else []
     lines += ["", *dict.fromkeys(f"- {f.claim.threshold}" for f in findings if f.claim.threshold)]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _arms(finding: Finding) -> list[str]:
+    """A line per comparison: what each arm reached, and whether its models are smaller than the paper's."""
+    where = " (at a smaller scale than the paper's)" if finding.instead else ""
+    lines = []
+    for arms in finding.arms:
+        sides = []
+        for source, values in zip((arms.comparison.first, arms.comparison.second), arms.values, strict=True):
+            pick = "" if source.pick == "value" else f" ({source.pick.removeprefix('task:')})"
+            sides.append(f"`{source.group}`{pick} {printed(aggregate(values), source.metric)}")
+        lines.append(f"- *{finding.claim.name}*, {arms.comparison.label}{where}: {' against '.join(sides)}.")
+    return lines
 
 
 def _limits(claim: Claim) -> str:

@@ -74,14 +74,19 @@ def differences(run: Run, full: Mapping[str, Any] | None = None) -> tuple[Differ
 
 
 def _generator(run: Run, wanted: Mapping[str, Any]) -> Iterator[Difference]:
+    sizes = {key: value for key, value in (run.settings.get("baseline") or {}).items() if value is not None}
+    if sizes:
+        yield Difference(
+            f"baseline with {', '.join(f'{k} {v:,}' for k, v in sizes.items())} (paper has its own sizes)", True
+        )
     ours, theirs = run.settings.get("generator"), wanted.get("generator")
     if not ours or not theirs:
         return
     other = [key for key in GENERATOR_WORDS if ours.get(key) != theirs.get(key)]
     phrases = [_beside(GENERATOR_WORDS[key], ours.get(key), theirs.get(key)) for key in other]
     if phrases:
-        sizes = ((ours.get(key), theirs.get(key)) for key in other)
-        yield Difference(f"generator with {', '.join(phrases)}", any(map(_less, sizes)))
+        pairs = ((ours.get(key), theirs.get(key)) for key in other)
+        yield Difference(f"generator with {', '.join(phrases)}", any(map(_less, pairs)))
 
 
 def _steps(run: Run, wanted: Mapping[str, Any]) -> Iterator[Difference]:

@@ -55,7 +55,8 @@ def build_source(settings: RunSettings, distribution: SpecDistribution) -> Weigh
     if issubclass(cls, OneSpecSource):
         if whole or len(specs) > 1:
             raise ValueError(f"{settings.name}: method {settings.method} serves one model, got {len(specs)}")
-        return cls(specs[0], seed=settings.seed)
+        sizes = settings.baseline.given() if settings.baseline else {}
+        return cls(specs[0], seed=settings.seed, **sizes)
     generator = settings.generator
     assert generator is not None
     levels = [zoo("uhn-generated")] * settings.depth

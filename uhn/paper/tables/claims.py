@@ -15,8 +15,8 @@ CLOSE = (
 )
 GROWS = "More than nothing: the interval lies above 0."
 
-OWN = ("method", "generator", "init", "train.lr", "train.warmup")
-"""What direct training and a generator each have of their own; rows, batches and steps must be equal."""
+OWN = ("method", "generator", "baseline", "init", "train.lr", "train.warmup")
+"""What direct training, a baseline and a generator each have of their own; rows, batches and steps must be equal."""
 
 
 def _against(experiments: dict[str, str], first: str = "uhn", second: str = "direct") -> tuple[Comparison, ...]:
@@ -72,12 +72,18 @@ def _scalability() -> tuple[Claim, ...]:
             f"At about the same number of parameters, the UHN is no less accurate than {title}",
             ("Table 2",),
             _against(sizes, "uhn", method),
+            _against({"mnist-cnn8": "MNIST CNN-8"}, "uhn", method),
             low=-POINT,
             may_differ=OWN,
             threshold=CLOSE,
+            same_size=True,
         )
         for method, title in (("ha", "HA"), ("chunked", "Chunked"))
     )
+
+
+def _unseen(name: str, label: str) -> Comparison:
+    return Comparison(Source(name, "uhn", "unseen"), Source(name, "uhn", "seen"), label)
 
 
 def _families() -> tuple[Claim, ...]:
@@ -86,7 +92,8 @@ def _families() -> tuple[Claim, ...]:
             f"unseen: {title}",
             f"{title}: architectures that training never saw are as accurate as those it saw",
             ("Table 3", "Figure 3"),
-            (Comparison(Source(name, "uhn", "unseen"), Source(name, "uhn", "seen"), title),),
+            (_unseen(name, title),),
+            (_unseen("mlp-mixed", "MLPs of mixed depth and width"),) if name == "cnn-mixed-depth-width" else (),
             low=-POINT,
             threshold=CLOSE,
         )
@@ -96,6 +103,11 @@ def _families() -> tuple[Claim, ...]:
 
 def _multi_task() -> Claim:
     tasks = {key: entry for key, entry in paper.MULTI_TASK.items() if entry[3] != "kv"}
+    small = {
+        "mnist-mlp": ("mnist", "MNIST MLP"),
+        "cora-gcn": ("cora", "Cora GCN"),
+        "pubmed-gcn": ("pubmed", "PubMed GCN"),
+    }
     return Claim(
         "multi-task",
         "One generator for six tasks is as accurate as one generator each",
@@ -103,6 +115,10 @@ def _multi_task() -> Claim:
         tuple(
             Comparison(Source("multi-task", "uhn", f"task:{name}"), Source(key, "uhn"), f"{dataset} {model}")
             for key, (_, dataset, model, name) in tasks.items()
+        ),
+        tuple(
+            Comparison(Source("multi-task-small", "uhn", f"task:{name}"), Source(key, "uhn"), label)
+            for key, (name, label) in small.items()
         ),
         low=-POINT,
         may_differ=("tasks", "generator.structure", "init", "train"),
@@ -144,17 +160,19 @@ def _recursion() -> tuple[Claim, ...]:
 
 
 def _ablations() -> tuple[Claim, ...]:
-    base, families = "cifar10-cnn20", {"cnn-mixed-width": "CNN width", "transformer-mixed": "Transformer"}
+    base, small, graph, mixed = "cifar10-cnn20", "mnist-mlp", "cora-gcn", "mlp-mixed"
+    families = {"cnn-mixed-width": "CNN width", "transformer-mixed": "Transformer"}
     encodings = (
-        ("gff", "Gaussian Fourier features beat positional ones", base, f"{base}-positional"),
-        ("positional", "Positional features beat raw indices", f"{base}-positional", f"{base}-raw"),
+        ("gff", "Gaussian Fourier features beat positional ones", "", "-positional"),
+        ("positional", "Positional features beat raw indices", "-positional", "-raw"),
     )
     found = [
         Claim(
             f"encoding: {name}",
             sentence,
             ("Table 23",),
-            (Comparison(Source(first, "uhn"), Source(second, "uhn"), "CNN-20"),),
+            _options({base + first: base + second}, {base + first: "CNN-20"}),
+            _options({small + first: small + second}, {small + first: "MNIST MLP"}),
             low=0.0,
             may_differ=("generator.encoding", "generator.scale", "train.lr"),
             threshold=GROWS,
@@ -167,7 +185,8 @@ def _ablations() -> tuple[Claim, ...]:
             f"capacity: {word}",
             f"More {word} make a better generator (largest against smallest)",
             ("Table 24",),
-            (Comparison(Source(f"{base}-{more}", "uhn"), Source(f"{base}-{less}", "uhn"), "CNN-20"),),
+            _options({f"{base}-{more}": f"{base}-{less}"}, {f"{base}-{more}": "CNN-20"}),
+            _options({f"{graph}-{more}": f"{graph}-{less}"}, {f"{graph}-{more}": "Cora GCN"}),
             low=0.0,
             may_differ=(f"generator.{key}",),
             threshold=GROWS,
@@ -189,6 +208,7 @@ def _ablations() -> tuple[Claim, ...]:
                 f"Families of models are learnt better with {word}",
                 tables,
                 _options({key: f"{key}{suffix}" for key in families}, families, "unseen"),
+                _options({mixed: f"{mixed}{suffix}"}, {mixed: "MLPs of mixed depth and width"}, "unseen"),
                 low=0.0,
                 may_differ=(setting,),
                 threshold=GROWS,
