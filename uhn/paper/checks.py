@@ -6,18 +6,15 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from uhn.basemodels import GENERATED, MODEL_SETS, MODELS, SAME_MODELS, models_for
-from uhn.methods import families_of
 from uhn.paper.budget import DATASETS
 from uhn.paper.names import FOLDER, group_name, parse_group, told_apart
 from uhn.paper.params import ExperimentEntry, Params
 from uhn.paper.reading import ConfigError, near, shown
-from uhn.paper.settings import RunSettings
+from uhn.paper.settings import RunSettings, serves_one
+from uhn.sources import SOURCES
 
 TAKEN = {"experiments": (FOLDER,), "profiles": ("reference",)}
 """Names whose folders below the results hold something else: sweeps, and results that are kept."""
-
-SIZES = {"ha": {"embedding"}, "chunked": {"embedding", "chunk", "hidden"}}
-"""Sizes that each baseline has."""
 
 Experiments = Mapping[str, ExperimentEntry]
 
@@ -88,20 +85,15 @@ def check_run(run: RunSettings) -> RunSettings:
 
 
 def _impossible(run: RunSettings) -> str | None:
-    generator = run.generator
-    if unknown := {*(run.baseline.given() if run.baseline else ())} - SIZES.get(run.method, set()):
-        every = " and ".join(f"{method} ({', '.join(sorted(sizes))})" for method, sizes in SIZES.items())
-        return f"baseline: wanted sizes of {every}, got {', '.join(sorted(unknown))} for {run.method}"
-    if generator is None:
-        if run.model_set or len(run.tasks) > 1:
-            return f"method {run.method} serves one model, got {run.model_set or f'{len(run.tasks)} tasks'}"
-        family, able = MODELS[run.tasks[0].model].family, families_of(run.method)
+    if serves_one(run.method) and (run.model_set or len(run.tasks) > 1):
+        return f"method {run.method} serves one model, got {run.model_set or f'{len(run.tasks)} tasks'}"
+    able = SOURCES[run.method].families
+    for family, model in ((MODELS[task.model].family, task.model) for task in run.tasks if able is not None):
         if able is not None and family not in able:
-            return f"method {run.method} serves models of family {', '.join(able)}, got {run.tasks[0].model} ({family})"
-        return None
+            return f"method {run.method} serves models of family {', '.join(able)}, got {model} ({family})"
     if 0 < run.init.steps <= run.depth:
         return f"init.steps: wanted at least one for each of {run.depth + 1} levels, or none; got {run.init.steps}"
-    if run.depth:
+    if run.depth and (generator := run.generator):
         for key, value in ({**GENERATED, "structure": True, "encoding": "gff"}).items():
             if (got := getattr(generator, key)) != value:
                 return f"generator.{key}: wanted {value} under a depth of {run.depth}, got {got}"

@@ -1,4 +1,4 @@
-"""The command ``uhn``. Each room adds its own subcommands; this file only calls them and turns errors into exit codes.
+"""The command ``uhn``: it imports what the asked command needs, calls it and turns errors into exit codes.
 
 Exit codes: 0 done, 1 something could not be had or is not as it should be, 2 bad input, 130 Ctrl-C, 143 SIGTERM.
 ``UHN_TRACEBACK=1`` shows where a reported error came from.
@@ -12,24 +12,31 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from types import FrameType
 
 import uhn
 from uhn.data.pins import DataError
 
-ROOMS = (
-    "uhn.paper.commands.run",
-    "uhn.paper.commands.sweep",
-    "uhn.paper.commands.track",
-    "uhn.paper.commands.docs",
-    "uhn.paper.commands.doctor",
-    "uhn.paper.commands.data",
-    "uhn.paper.commands.sets",
-    "uhn.paper.commands.report",
-)
-
+COMMANDS = {
+    "run": ("run", "train runs, or resume them, in one process"),
+    "plan": ("run", "say which runs the tables need, their steps and hours"),
+    "accept": ("run", "let results stand that older code made"),
+    "sweep": ("sweep", "search hyperparameters stage by stage, on validation rows only"),
+    "dvc": ("track", "write dvc.yaml (or pipelines/<profile>/dvc.yaml) from the plan"),
+    "metrics": ("track", "write one small JSON of all values, for `dvc metrics`"),
+    "restore": ("track", "get results from the DVC remote and bless them: nothing runs again"),
+    "docs": ("docs", "write docs/settings.md and the picture of the workflow in README.md"),
+    "doctor": ("doctor", "say whether this machine can do what a profile asks for"),
+    "data": ("data", "fetch, verify and list the datasets"),
+    "modelset": ("sets", "list, show and write the sampled model sets (Tables 3 and 17)"),
+    "facts": ("report", "measure what tables say of layers, model sets and graphs"),
+    "render": ("report", "write tables, figures, coverage.md and report.html from finished runs"),
+    "explain": ("report", "the way from a table's cell to its runs, settings, data and code"),
+    "keep": ("report", "copy the small files of a profile's results to where git keeps them"),
+}
+"""Module (in ``uhn.paper.commands``) and purpose of every command."""
 
 WRONG_PATH = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 WRONG_PLACE = (errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
@@ -51,13 +58,15 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
     raise Terminated(128 + signum)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser with the commands of every room."""
+def parser(chosen: Collection[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser; only the ``chosen`` commands' modules are imported, the others are no more than named."""
     top = argparse.ArgumentParser(prog="uhn", description="Universal Hypernetworks: train, plan, report.")
     top.add_argument("--version", action="version", version=f"uhn {uhn.__version__}")
-    subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for room in ROOMS:
-        import_module(room).add_parser(subparsers)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, purpose) in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose)
+        if name in chosen:
+            import_module(f"uhn.paper.commands.{module}").ARGUMENTS[name](command)
     return top
 
 
@@ -80,9 +89,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     _print_what_cannot_be_encoded()
     for variable, value in WAITING.items():
         os.environ.setdefault(variable, value)
-    args = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
+        args = parser(words[:1]).parse_args(argv)
         if hasattr(args, "profile"):
             _checked_profile(args.profile)
         code = int(args.handler(args))

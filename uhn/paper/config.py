@@ -14,10 +14,8 @@ from uhn.paper.checks import check_names, known, matches
 from uhn.paper.names import RunId, group_name
 from uhn.paper.params import ExperimentEntry, Params, ProfileEntry, SweepEntry, TableEntry, lay_over
 from uhn.paper.reading import ConfigError, explain, near, read_settings, read_yaml, shown
-from uhn.paper.settings import Method, PaperBudget, RunSettings, WorkflowOptions, setting_keys
+from uhn.paper.settings import Method, PaperBudget, RunSettings, WorkflowOptions, setting_keys, takes_generator
 from uhn.paper.sweeps.stages import Sweep, Values, assumed, check_grid, grid_values
-
-SOURCES_WITH_GENERATOR = ("uhn",)
 
 LINE, TRIALS = 20, 10_000
 """The most experiments of which each is ``like`` the next, and the most runs of a sweep."""
@@ -218,7 +216,7 @@ class Config:
         data: dict[str, Any] = {}
         for layer in layers:
             data = lay_over(data, layer)
-        if method not in SOURCES_WITH_GENERATOR:
+        if not takes_generator(method):
             data.pop("generator", None)
         placeholder = {"init_steps": 0, "train_steps_or_epochs": 1, "unit": "steps", "train_steps": 1, "batch_size": 1}
         data = {"name": str(RunId(experiment, method, seed))} | data
@@ -228,7 +226,7 @@ class Config:
             "seed": seed,
             "tasks": entry.tasks,
             "model_set": entry.model_set,
-            "depth": entry.depth if method in SOURCES_WITH_GENERATOR else 0,
+            "depth": entry.depth if takes_generator(method) else 0,
             "paper": paper or placeholder | {"generator": None, "seeds": 1},
         }
         try:

@@ -8,21 +8,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+
+import torch
 
 from uhn.files import write_atomically
 from uhn.paper.budget import train_steps
 from uhn.paper.names import group_name
+from uhn.paper.runs.build import build_distribution, build_phases, build_source, build_tasks
 from uhn.paper.runs.metrics import read_metrics
+from uhn.paper.runs.record import hardware
 from uhn.paper.settings import RunSettings
 from uhn.records import RECORD, read_record
-
-if TYPE_CHECKING:
-    import torch
-
-    from uhn.sources import WeightSource
-    from uhn.training.distributions import SpecDistribution
-    from uhn.training.loop import Phase
+from uhn.sources import WeightSource
+from uhn.training.distributions import OneModel, SpecDistribution
+from uhn.training.loop import Diverged, Loop, Phase
+from uhn.training.precision import pick_device, reproducible
 
 FILE = "costs.json"
 """Timed seconds a step below a profile's results, by ``experiment/method`` and phase."""
@@ -96,9 +96,6 @@ def measure(runs: Iterable[RunSettings], results: Path, data: Path, repeats: int
     Raises:
         ValueError: for settings that cannot be run here.
     """
-    from uhn.paper.runs.record import hardware
-    from uhn.training.precision import pick_device
-
     waiting = {group(run): run for run in runs if run.score == "test"}
     costs = read_costs(results)
     for number, (key, run) in enumerate(waiting.items(), 1):
@@ -116,10 +113,6 @@ def seconds_per_step(run: RunSettings, data: Path, device: torch.device, repeats
     Where the data cannot be had, a stand-in of the same shape takes their place: it costs the same. Of a chain's
     initialisation the last level is timed, the dearest.
     """
-    from uhn.paper.runs.build import build_distribution, build_phases, build_source, build_tasks
-    from uhn.training.distributions import OneModel
-    from uhn.training.precision import reproducible
-
     run = run.model_copy(update={"data": run.data.model_copy(update={"stand_in": True})})
     with reproducible(run.compute.threads):
         tasks = build_tasks(run, data, device)
@@ -137,10 +130,6 @@ def seconds_per_step(run: RunSettings, data: Path, device: torch.device, repeats
 
 
 def _timed(source: WeightSource, distribution: SpecDistribution, phase: Phase, run: RunSettings, repeats: int) -> float:
-    import torch
-
-    from uhn.training.loop import Diverged, Loop
-
     ends: list[float] = []
 
     def after_step() -> None:

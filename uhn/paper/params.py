@@ -10,7 +10,6 @@ from pydantic_core import CoreSchema, core_schema
 from uhn.paper.names import Name
 from uhn.paper.reading import shown
 from uhn.paper.settings import (
-    BaselineSettings,
     ComputeSettings,
     Count,
     DataSettings,
@@ -18,6 +17,7 @@ from uhn.paper.settings import (
     GeneratorSettings,
     InitSettings,
     Method,
+    Options,
     Precision,
     Rate,
     Seed,
@@ -62,7 +62,7 @@ class Overlay(Settings):
 
     data: Annotated[dict[str, Any], Some(DataSettings)] | None = None
     generator: Annotated[dict[str, Any], Some(GeneratorSettings)] | None = None
-    baseline: Annotated[dict[str, Any], Some(BaselineSettings)] | None = None
+    options: Options | None = None
     init: Annotated[dict[str, Any], Some(InitSettings)] | None = None
     train: Annotated[dict[str, Any], Some(TrainSettings)] | None = None
     compute: Annotated[dict[str, Any], Some(ComputeSettings)] | None = None

@@ -1,18 +1,31 @@
-"""The settings of one run, fully resolved: what is trained, on what, by which source, for how long.
-
-Nothing here imports torch, so that the plan of thousands of runs is cheap to make.
-"""
+"""The settings of one run, fully resolved: what is trained, on what, by which source, for how long."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from uhn.methods import known_method
+from uhn.sources import SOURCES, Chain, OneSpecSource, UniversalHypernetwork, WeightSource
+
+METHODS = tuple(kind for kind in SOURCES if kind != Chain.kind)
+"""Kinds of weight sources that a run can name; a chain is a universal hypernetwork with a depth."""
+
+
+def known_method(name: str) -> str:
+    """Return ``name``. Raises ``ValueError`` if no weight source is called so."""
+    if name not in METHODS:
+        raise ValueError(f"wanted one of {', '.join(METHODS)}, got {name!r}")
+    return name
+
+
+def takes_generator(method: str) -> bool:
+    """Whether a method's settings are the section ``generator``; those of any other are its ``options``."""
+    return issubclass(SOURCES[method], UniversalHypernetwork)
+
 
 Method = Annotated[str, AfterValidator(known_method)]
-"""Name of a weight source, see :mod:`uhn.methods`."""
+"""Name of a weight source, a key of :data:`uhn.sources.SOURCES`."""
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -34,6 +47,10 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 Depth = Annotated[int, Field(ge=0, le=16)]
 """Generated hypernetworks between a root and a model."""
+
+
+Options = dict[str, bool | int | float | str]
+"""Keyword arguments of a weight source's class."""
 
 
 class Settings(BaseModel):
@@ -102,24 +119,6 @@ class GeneratorSettings(Settings):
             got = self.structure_frequencies
             raise ValueError(f"structure_frequencies: wanted an even number for the structure encoder, got {got}")
         return self
-
-
-class BaselineSettings(Settings):
-    """Sizes of the baselines HA and Chunked, for comparisons at other numbers of parameters than the paper's.
-
-    Attributes:
-        embedding: size of the embedding of a tile (HA) or a chunk.
-        chunk: weights per chunk (Chunked).
-        hidden: width of the two hidden layers (Chunked).
-    """
-
-    embedding: Width | None = None
-    chunk: Count | None = None
-    hidden: Width | None = None
-
-    def given(self) -> dict[str, int]:
-        """Return the sizes that are not the paper's."""
-        return self.model_dump(exclude_none=True)
 
 
 class InitSettings(Settings):
@@ -222,7 +221,7 @@ class RunSettings(Settings):
             test row.
         data: limits on the data.
         generator: the hypernetwork; none for direct training.
-        baseline: sizes of HA and Chunked, the paper's if none.
+        options: settings of any other source, keyword arguments of its class (HA's ``embedding`` and ``tile``).
         depth: generated hypernetworks between the root and the model (K of section 4.5).
         init: the initialisation phase.
         train: the training phase.
@@ -246,7 +245,7 @@ class RunSettings(Settings):
     score: Literal["test", "validation"] = "test"
     data: DataSettings = DataSettings()
     generator: GeneratorSettings | None = None
-    baseline: BaselineSettings | None = None
+    options: Options = Field(default_factory=dict)
     depth: Depth = 0
     init: InitSettings = InitSettings()
     train: TrainSettings
@@ -257,18 +256,41 @@ class RunSettings(Settings):
     hyperparameters: Literal["paper", "selected", "assumed", "profile"] = "paper"
     paper: PaperBudget
 
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_options(cls, data: Any) -> Any:
+        """Every option of the source stands in the settings, those that nobody wrote with the class's default."""
+        match data:
+            case {"method": str(method)} if method in METHODS and not takes_generator(method):
+                return data | {"options": SOURCES[method].default_settings() | (data.get("options") or {})}
+        return data
+
     @model_validator(mode="after")
     def _together(self) -> Self:
-        if (self.method == "uhn") == (self.generator is None):
+        if unknown := [name for name in self.options if name not in SOURCES[self.method].default_settings()]:
+            raise ValueError(f"options: {self.method} has no setting {', '.join(unknown)}")
+        if self.options and takes_generator(self.method):
+            raise ValueError(f"options: wanted none for {self.method}, whose settings are generator")
+        if takes_generator(self.method) == (self.generator is None):
             got = "none" if self.generator is None else "one"
             raise ValueError(f"generator: wanted {'one' if got == 'none' else 'none'} for {self.method}, got {got}")
         if abs(sum(task.probability for task in self.tasks) - 1) > 1e-9:
             raise ValueError(f"tasks: wanted probabilities that sum to 1, got {sum(t.probability for t in self.tasks)}")
         if self.score == "validation" and not self.validate_split:
             raise ValueError("score: wanted test where no validation split is kept back, got validation")
-        if self.depth and self.method != "uhn":
+        if self.depth and not takes_generator(self.method):
             raise ValueError(f"depth: wanted 0 for {self.method}, got {self.depth}")
         return self
+
+
+def source_class(run: RunSettings) -> type[WeightSource]:
+    """The class of the run's weight source."""
+    return Chain if run.depth else SOURCES[run.method]
+
+
+def serves_one(method: str) -> bool:
+    """Whether a method holds the weights of a single model."""
+    return issubclass(SOURCES[method], OneSpecSource)
 
 
 class WorkflowOptions(Settings):

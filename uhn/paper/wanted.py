@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from uhn.paper.commands.sets import set_file
 from uhn.paper.names import RunId, parse_group
+from uhn.paper.plan import Plan
 from uhn.paper.report.searched import outcome_files
 from uhn.paper.report.tables import FORMATS
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import EARLY, KERNELS, MODEL, tables
-
-if TYPE_CHECKING:
-    from uhn.paper.plan import Plan
 
 PICTURES: Final = ("png", "svg")
 """Each file that stands for a figure, by its ending."""
@@ -98,6 +97,4 @@ def fact_files(plan: Plan, results: Path) -> dict[str, Path]:
 
 def set_files(plan: Plan, results: Path) -> dict[str, Path]:
     """Where the model sets of a plan are written, by name."""
-    from uhn.paper.commands.sets import set_file
-
     return {name: set_file(results, plan.profile, name) for name in sorted(set(planned_sets(plan).values()))}

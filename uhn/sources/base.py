@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -23,6 +24,38 @@ class WeightSource(nn.Module):
     """
 
     kind: str
+
+    families: ClassVar[tuple[str, ...] | None] = None
+    """Model families that it can serve; None for all of them."""
+
+    generates: ClassVar[bool] = True
+    """Whether its weights come out of a generator, which an initialisation phase can match to the targets (Eq 4)."""
+
+    @classmethod
+    def from_settings(cls, specs: Sequence[ModelSpec], *, seed: int, **settings: Any) -> WeightSource:
+        """Return an untrained source for ``specs``; ``settings`` are keyword arguments of its class.
+
+        Raises:
+            ValueError: if it cannot serve these specs.
+        """
+        raise NotImplementedError(f"{cls.__name__} says nothing of how it is built from settings")
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> WeightSource:
+        """Return an untrained source as :meth:`describe` says."""
+        raise NotImplementedError(f"{cls.__name__} says nothing of how it is built from a description")
+
+    @classmethod
+    def described_size(cls, description: Mapping[str, Any]) -> int:
+        """Trainable numbers of a described source, found without making it."""
+        with torch.device("meta"):
+            return sum(tensor.numel() for tensor in cls.from_description(description).parameters())
+
+    @classmethod
+    def default_settings(cls) -> dict[str, Any]:
+        """The settings of its class that have a default, by name, but for the seed."""
+        parameters = inspect.signature(cls).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "seed"}
 
     @abstractmethod
     def forward(self, spec: ModelSpec) -> Float[Tensor, " P"]:
@@ -135,6 +168,18 @@ class OneSpecSource(WeightSource):
         super().__init__()
         self.spec = one_spec(spec, type(self).__name__)
         self.settings: dict[str, Any] = settings
+
+    @classmethod
+    def from_settings(cls, specs: Sequence[ModelSpec], *, seed: int, **settings: Any) -> OneSpecSource:
+        """Return an untrained source for the one spec. Raises ``ValueError`` for several."""
+        if len(specs) != 1:
+            raise ValueError(f"a {cls.kind} source serves one model, got {len(specs)}")
+        return cls(specs[0], seed=seed, **settings)
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> OneSpecSource:
+        """Return an untrained source as :meth:`describe` says."""
+        return cls(ModelSpec.from_json(description["spec"]), **description["settings"])
 
     @abstractmethod
     def weights(self) -> Float[Tensor, " P"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from uhn.arguments import integer
 from uhn.models.forward import Inputs, run
+from uhn.models.hypernet import generated_uhn
 from uhn.models.spec import ModelSpec, several_specs
 from uhn.sources.base import WeightSource, digest
 from uhn.sources.structure import encoded_tokens
@@ -33,6 +34,30 @@ class Chain(WeightSource):
     """
 
     kind = "chain"
+
+    @classmethod
+    def from_settings(cls, specs: Sequence[ModelSpec], *, seed: int, depth: int = 1, **settings: Any) -> Chain:
+        """Return an untrained chain of ``depth`` generated hypernetworks over a root with ``settings``.
+
+        The ranges cover the first level and ``specs``; levels have the root's frequencies.
+        """
+        names = {"frequencies": "index_frequencies", "structure_frequencies": "structure_frequencies"}
+        level = generated_uhn(**{names[key]: settings[key] for key in names if key in settings})
+        root = UniversalHypernetwork.from_settings([level, *specs], seed=seed, **settings)
+        return cls(root, [level] * depth)
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> Chain:
+        """Return an untrained chain as :meth:`describe` says."""
+        root, levels = description["root"], map(ModelSpec.from_json, description["levels"])
+        if (kind := root["kind"]) != UniversalHypernetwork.kind:
+            raise ValueError(f"a chain wants a {UniversalHypernetwork.kind} source as its root, got {kind!r}")
+        return cls(UniversalHypernetwork.from_description(root), list(levels))
+
+    @classmethod
+    def described_size(cls, description: Mapping[str, Any]) -> int:
+        """Trainable numbers of the root."""
+        return UniversalHypernetwork.described_size(description["root"])
 
     def __init__(self, root: UniversalHypernetwork, levels: Sequence[ModelSpec]) -> None:
         super().__init__()

@@ -20,6 +20,7 @@ class Direct(OneSpecSource):
     """
 
     kind = "direct"
+    generates = False
 
     def __init__(self, spec: ModelSpec, *, seed: int = 0) -> None:
         super().__init__(spec)

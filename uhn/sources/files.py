@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,9 @@ import safetensors
 import safetensors.torch
 import torch
 
-from uhn.descriptors.ranges import Ranges
 from uhn.files import write_atomically
-from uhn.models.spec import ModelSpec
 from uhn.records import RECORD, check_file
-from uhn.sources.base import WeightSource
+from uhn.sources import SOURCES, WeightSource
 
 FORMAT = "uhn-source-1"
 
@@ -41,13 +40,11 @@ def source_bytes(source: WeightSource) -> bytes:
 
 def check_known(source: object) -> None:
     """Raise ``TypeError`` unless :func:`build_source` would rebuild this very class."""
-    from uhn.methods import sources
-
     if not isinstance(source, WeightSource):
         raise TypeError(f"wanted a weight source to save, got {type(source).__name__}")
     cls = type(source)
-    if sources().get(getattr(source, "kind", "")) != (cls.__module__, cls.__qualname__):
-        known = ", ".join(name for _, name in sources().values())
+    if SOURCES.get(getattr(source, "kind", "")) is not cls:
+        known = ", ".join(known.__name__ for known in SOURCES.values())
         raise TypeError(f"no file can bring back a {cls.__name__}, only {known}: save its state_dict instead")
     for part in source.children():
         if isinstance(part, WeightSource):
@@ -92,18 +89,7 @@ def load_source(path: str | Path) -> WeightSource:
 
 def _check_size(description: dict[str, Any], held: int) -> None:
     """Raise ``ValueError`` if a source would have more numbers than the file holds: it is never made then."""
-    from uhn.sources.universal import expected_counts
-
-    while description["kind"] == "chain":
-        description = description["root"]
-    if description["kind"] == "uhn":
-        settings = description["settings"]
-        names = ("hidden", "blocks", "frequencies", "structure", "structure_frequencies", "encoding")
-        wanted = expected_counts(**{name: settings[name] for name in names})["trainable"]
-        wanted += settings.get("condition", 0) * settings["hidden"]
-    else:
-        with torch.device("meta"):
-            wanted = sum(tensor.numel() for tensor in build_source(description).parameters())
+    wanted = source_class(description).described_size(description)
     if wanted > held:
         raise ValueError(f"its settings want {wanted:,} numbers, the file holds {held:,}")
 
@@ -127,18 +113,14 @@ def content_digest(description: object, tensors: dict[str, torch.Tensor]) -> str
     return found.hexdigest()
 
 
-def build_source(description: dict[str, Any]) -> WeightSource:
+def build_source(description: Mapping[str, Any]) -> WeightSource:
     """Build an untrained source from :meth:`WeightSource.describe`. Raises ``ValueError`` for an unknown kind."""
-    from uhn.sources import OneSpecSource, source_class
-    from uhn.sources.chain import Chain
-    from uhn.sources.universal import UniversalHypernetwork
+    return source_class(description).from_description(description)
 
-    cls = source_class(str(description["kind"]))
-    if issubclass(cls, OneSpecSource):
-        return cls(ModelSpec.from_json(description["spec"]), **description["settings"])
-    if cls is UniversalHypernetwork:
-        return UniversalHypernetwork(Ranges.from_json(description["ranges"]), **description["settings"])
-    root = build_source(description["root"])
-    if cls is not Chain or not isinstance(root, UniversalHypernetwork):
-        raise ValueError(f"a {cls.kind} source cannot be built from its settings")
-    return Chain(root, [ModelSpec.from_json(level) for level in description["levels"]])
+
+def source_class(description: Mapping[str, Any]) -> type[WeightSource]:
+    """The class of a described source. Raises ``ValueError`` for an unknown kind."""
+    kind = str(description["kind"])
+    if kind not in SOURCES:
+        raise ValueError(f"unknown weight source kind {kind!r}; there are {', '.join(SOURCES)}")
+    return SOURCES[kind]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,24 @@ class UniversalHypernetwork(WeightSource):
             specs = tuple(spec.with_task(*task) for spec, task in zip(specs, tasks, strict=True))
         settings.setdefault("structure", len(specs) > 1)
         return cls(Ranges.declared(specs), **settings)
+
+    @classmethod
+    def from_settings(cls, specs: Sequence[ModelSpec], *, seed: int, **settings: Any) -> UniversalHypernetwork:
+        """Return an untrained generator whose declared ranges cover ``specs``."""
+        return cls(Ranges.declared(specs), seed=seed, **settings)
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> UniversalHypernetwork:
+        """Return an untrained generator as :meth:`describe` says."""
+        return cls(Ranges.from_json(description["ranges"]), **description["settings"])
+
+    @classmethod
+    def described_size(cls, description: Mapping[str, Any]) -> int:
+        """Trainable numbers of a described generator, by arithmetic alone."""
+        settings = description["settings"]
+        names = ("hidden", "blocks", "frequencies", "structure", "structure_frequencies", "encoding")
+        counts = expected_counts(**{name: settings[name] for name in names})
+        return counts["trainable"] + settings.get("condition", 0) * settings["hidden"]
 
     @never_traced
     def forward(self, spec: ModelSpec, condition: Float[Tensor, "*K d"] | None = None) -> Float[Tensor, "*K P"]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import uhn
-from uhn.paper.cli import main
+from uhn.paper.cli import COMMANDS, main
 
 
 @pytest.fixture
@@ -73,11 +73,19 @@ def test_threads_wait_asleep_unless_the_environment_says_otherwise(
     assert all((count != "0") is spins for count in counts)
 
 
-def test_the_plan_is_printed_without_importing_torch(repository: Path) -> None:
-    code = "import sys; from uhn.paper.cli import main; main(['plan', '--names']); print('torch' in sys.modules)"
+def test_the_help_names_every_command_and_imports_none(repository: Path) -> None:
+    code = (
+        "import sys\nfrom uhn.paper.cli import main\ntry:\n    main(['--help'])\n"
+        "except SystemExit:\n    print({'torch', 'pydantic', 'yaml', 'pandas'} & {*sys.modules})"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=repository, check=True)
-    lines = done.stdout.splitlines()
-    assert lines[-1] == "False"
+    assert done.stdout.splitlines()[-1] == "set()"
+    assert all(f"    {name} " in done.stdout for name in COMMANDS)
+
+
+def test_the_plan_names_tables_and_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--names"]) == 0
+    lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("table11") for line in lines)
     assert "  kan-kv/uhn/seed-21962" in lines
 

@@ -10,7 +10,7 @@ import pytest
 
 from uhn.models import zoo
 from uhn.paper.runs.execute import execute
-from uhn.paper.settings import BaselineSettings, PaperBudget, RunSettings
+from uhn.paper.settings import PaperBudget, RunSettings
 from uhn.sources.files import load_source
 
 STEPS = 3
@@ -74,7 +74,7 @@ def test_what_a_run_leaves_behind(method: str, precision: str, count: int, tmp_p
     ],
 )
 def test_a_baseline_of_another_size(method: str, sizes: dict[str, int], count: int, tmp_path: Path) -> None:
-    found = run(settings(method).model_copy(update={"baseline": BaselineSettings(**sizes)}), tmp_path)
+    found = run(RunSettings.model_validate(settings(method).model_dump() | {"options": sizes}), tmp_path)
     assert found["parameters"]["trainable"] == count
 
 

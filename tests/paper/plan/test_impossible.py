@@ -45,8 +45,8 @@ IMPOSSIBLE = {
         "structure_frequencies: 16, blocks: 1}", "structure_frequencies: 7, blocks: 1}"),
     "run multi-task/direct/seed-21962: method direct serves one model, got 6 tasks": (
         MANY, f"{MANY}      direct: {{init: {{lr: 1}}, train: {{lr: 1, steps: 1}}}}\n"),
-    "baseline: wanted sizes of ha (embedding) and chunked (chunk, embedding, hidden), got chunk for ha": (
-        HA, HA.replace("epochs: 800}}", "epochs: 800}, baseline: {chunk: 640}}")),
+    "options: ha has no setting chunk": (
+        HA, HA.replace("epochs: 800}}", "epochs: 800}, options: {chunk: 640}}")),
     "experiments.cnn-mixed-depth.model_set: no model set 'cnn-dept'; did you mean cnn-depth?": (
         "    model_set: cnn-depth\n", "    model_set: cnn-dept\n"),
     "experiments.cnn-mixed-depth.tasks: wanted one on ag_news for transformer, got cifar10": (

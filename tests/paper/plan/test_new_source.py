@@ -1,4 +1,4 @@
-"""A fourth baseline is one file in uhn/sources and one line in params.yaml."""
+"""A fourth baseline is one file in uhn/sources, its entry in the registry and one line in params.yaml."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from uhn.sources import Direct, registry
 
 SOURCE = '''
 """Weights that are one number each, times a common one."""
@@ -26,16 +28,16 @@ from uhn.sources.base import OneSpecSource
 class Toy(OneSpecSource):
     kind = "toy"
 
-    def __init__(self, spec: ModelSpec, *, seed: int = 0) -> None:
-        super().__init__(spec)
-        self.each = nn.Parameter(0.1 * torch.randn(spec.num_params, generator=stream(seed, "toy")))
+    def __init__(self, spec: ModelSpec, *, seed: int = 0, spread: float = 0.1) -> None:
+        super().__init__(spec, spread=spread)
+        self.each = nn.Parameter(spread * torch.randn(spec.num_params, generator=stream(seed, "toy")))
         self.common = nn.Parameter(torch.ones(()))
 
     def weights(self) -> Tensor:
         return self.each * self.common
 '''
 
-LINE = "      toy: {train: {lr: 0.01, epochs: 2}}\n"
+LINE = "      toy: {options: {spread: 0.2}, train: {lr: 0.01, epochs: 2}}\n"
 
 PARAMS = """
 seeds:
@@ -67,6 +69,14 @@ def folder(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
     shutil.copytree(repository / "uhn", folder / "uhn", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "uhn" / "sources" / "toy.py").write_text(SOURCE, encoding="utf-8")
+    package = folder / "uhn" / "sources" / "__init__.py"
+    entries = package.read_text(encoding="utf-8").replace(
+        "    UniversalHypernetwork,\n)", "    UniversalHypernetwork,\n    Toy,\n)"
+    )
+    entries = entries.replace(
+        "from uhn.sources.universal", "from uhn.sources.toy import Toy\nfrom uhn.sources.universal"
+    )
+    package.write_text(entries, encoding="utf-8")
     before, found, after = PARAMS.partition("tables:\n")
     (folder / "params.yaml").write_text(before + LINE + found + after, encoding="utf-8")
     return folder
@@ -88,6 +98,7 @@ def test_it_is_planned_trained_and_gets_its_column_of_table_2(folder: Path) -> N
     said = call(folder, ["plan", "--names"], ["run", "cifar10-cnn20"], ["render", "table02"])
     assert "cifar10-cnn20/toy/seed-21962" in said
     metrics = json.loads((folder / "results/quick/runs/cifar10-cnn20/toy/seed-21962/metrics.json").read_text())
+    assert metrics["settings"]["options"] == {"spread": 0.2}
     assert metrics["parameters"] == {"target": 269_034, "trainable": 269_035, "frozen": 0}
     head, *rows = csv.reader((folder / "results/quick/tables/table02.csv").read_text().splitlines())
     row = dict(zip(head, next(row for row in rows if "CNN-20" in row), strict=True))
@@ -112,13 +123,9 @@ def test_its_runs_depend_on_its_own_file_and_on_no_other_method_s(folder: Path) 
     assert done.stdout.splitlines() == ["sources.base sources.toy", "sources.base sources.direct"]
 
 
-def test_two_sources_of_one_kind_are_refused(folder: Path) -> None:
-    again = folder / "uhn" / "sources" / "zzz.py"
-    again.write_text('class Other:\n    kind = "toy"\n', encoding="utf-8")
-    try:
-        code = "from uhn.methods import methods; methods()"
-        environment = os.environ | {"PYTHONPATH": str(folder)}
-        done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
-        assert "different kinds, got 'toy' in uhn.sources.toy.Toy and zzz" in done.stderr
-    finally:
-        again.unlink()
+def test_two_sources_of_one_kind_are_refused() -> None:
+    class Other(Direct):
+        """Another class of the same kind."""
+
+    with pytest.raises(ValueError, match="different kinds, got 'direct' of Direct and Other"):
+        registry(Direct, Other)

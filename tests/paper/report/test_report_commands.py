@@ -1,21 +1,16 @@
 from __future__ import annotations
 
-import argparse
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from reporting_synthetic import leave, metrics
 
-from uhn.paper.commands.report import add_parser
+from uhn.paper.cli import parser
 from uhn.paper.report.render import open_book, render
 
 
 def command(*words: object) -> int:
-    parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
-    arguments = parser.parse_args([str(word) for word in words])
+    arguments = parser().parse_args([str(word) for word in words])
     return int(arguments.handler(arguments))
 
 
@@ -102,12 +97,3 @@ def test_explain_shows_the_whole_way(results: Path, capsys: pytest.CaptureFixtur
         assert part in text
     assert command("explain", "table01", "mnist-mlp", "params_uhn", "--results", results, "--no-plan") == 0
     assert "rests on no run" in capsys.readouterr().out
-
-
-def test_rendering_does_not_load_torch(results: Path) -> None:
-    program = (
-        "import sys; from pathlib import Path; from uhn.paper.report.render import open_book, render;"
-        "results = Path(sys.argv[1]); render(['all'], open_book(results, 'quick'), results);"
-        "sys.exit('torch' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", program, str(results)], check=True)

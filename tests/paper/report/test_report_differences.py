@@ -115,7 +115,7 @@ def table(params: Path, results: Path, name: str, profile: str) -> Table:
 
 def test_every_setting_is_compared_or_said_elsewhere(whole: Params) -> None:
     run = runs_of(cut(whole, "table03", "cnn-mixed-width"), "cnn-mixed-width")[0]
-    assert {*leaves(run.model_dump(mode="json"))} == {*PHRASES, "baseline"} | SAID_ELSEWHERE
+    assert {*leaves(run.model_dump(mode="json"))} == {*PHRASES} | SAID_ELSEWHERE
     assert not {*PHRASES} & SAID_ELSEWHERE
 
 
@@ -145,13 +145,13 @@ def test_a_setting_that_is_not_the_papers_is_in_the_caption(whole: Params, tmp_p
 def test_a_baseline_of_another_size_is_in_the_caption(whole: Params, tmp_path: Path) -> None:
     text = cut(whole, "table02", "cifar10-cnn20")
     data = yaml.safe_load(text)
-    data["profiles"]["other"]["overrides"] = {"*/chunked": {"baseline": {"chunk": 640, "hidden": 32}}}
+    data["profiles"]["other"]["overrides"] = {"*/chunked": {"options": {"chunk": 640, "hidden": 32}}}
     (tmp_path / "params.yaml").write_text(text := yaml.safe_dump(data, sort_keys=False))
     config = parse_config(text, "other")
     leave(tmp_path, *(planned(config.resolve("cifar10-cnn20", m, 21962)) for m in ("ha", "chunked")), profile="other")
     built = table(tmp_path / "params.yaml", tmp_path, "table02", "other")
-    (sentence,) = (text for text in built.differences if "baseline" in text)
-    assert "(Chunked)" in sentence and "baseline with chunk 640, hidden 32 (paper has its own sizes)" in sentence
+    (sentence,) = (text for text in built.differences if "source with" in text)
+    assert "(Chunked)" in sentence and "source with chunk 640 (paper 6,000), hidden 32 (paper 100)" in sentence
 
 
 @pytest.mark.parametrize(("batch", "mark"), [(256, "changed"), (512, "reduced")])

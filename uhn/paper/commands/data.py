@@ -11,9 +11,8 @@ from uhn.data.pins import DataError
 from uhn.data.receipts import obtain
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Add the ``data`` command; every choice sets ``handler``: parsed arguments → exit code."""
-    parser = subparsers.add_parser("data", help="fetch, verify and list the datasets")
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add the choices of ``uhn data``; each sets ``handler``: parsed arguments → exit code."""
     commands = parser.add_subparsers(dest="data_command", required=True, metavar="{fetch,verify,list}")
     for name, handler, text in (
         ("fetch", run_fetch, "fetch datasets (mirror in UHN_DATA_MIRROR first, then the official addresses)"),
@@ -32,7 +31,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
             )
             command.add_argument("--receipts", type=Path, metavar="FOLDER", help="write what came of it, a file each")
         command.set_defaults(handler=handler)
-    return parser
+
+
+ARGUMENTS = {"data": add_data}
 
 
 def _names(args: argparse.Namespace) -> list[str] | None:

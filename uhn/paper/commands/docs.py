@@ -14,7 +14,6 @@ from pydantic_core import PydanticUndefined
 
 from uhn.files import write_atomically
 from uhn.paper import params, settings
-from uhn.paper.commands.run import Subparsers
 from uhn.paper.settings import Settings
 
 SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
@@ -27,7 +26,6 @@ SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
     ("`tasks`", settings.TaskSettings),
     ("`data`", settings.DataSettings),
     ("`generator`", settings.GeneratorSettings),
-    ("`baseline`", settings.BaselineSettings),
     ("`init`", settings.InitSettings),
     ("`train`", settings.TrainSettings),
     ("`compute`", settings.ComputeSettings),
@@ -50,11 +48,13 @@ Data, then the jobs that search and train, then everything that is rendered, in 
 """
 
 
-def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
-    """Add the command; it sets ``handler``: parsed arguments → exit code."""
-    docs = subparsers.add_parser("docs", help="write docs/settings.md and the picture of the workflow in README.md")
-    docs.add_argument("--root", type=Path, default=Path(), help="root of the checkout (default: here)")
-    docs.set_defaults(handler=write_docs)
+def add_docs(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``uhn docs``."""
+    parser.add_argument("--root", type=Path, default=Path(), help="root of the checkout (default: here)")
+    parser.set_defaults(handler=write_docs)
+
+
+ARGUMENTS = {"docs": add_docs}
 
 
 def write_docs(args: argparse.Namespace) -> int:

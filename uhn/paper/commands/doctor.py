@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from uhn.paper.commands.run import Subparsers, add_places, add_profile, plan_of
+from uhn.paper.commands.run import add_places, add_profile, plan_of
 from uhn.paper.plan import Plan
 from uhn.paper.runs.checkout import commit, in_words
 
@@ -32,12 +32,14 @@ class Finding(NamedTuple):
     words: str
 
 
-def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    doctor = subparsers.add_parser("doctor", help="say whether this machine can do what a profile asks for")
-    add_places(doctor)
-    add_profile(doctor)
-    doctor.set_defaults(handler=run_doctor)
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``uhn doctor``."""
+    add_places(parser)
+    add_profile(parser)
+    parser.set_defaults(handler=run_doctor)
+
+
+ARGUMENTS = {"doctor": add_doctor}
 
 
 def run_doctor(args: argparse.Namespace) -> int:

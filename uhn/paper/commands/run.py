@@ -10,15 +10,20 @@ from pathlib import Path
 
 from uhn.files import write_atomically
 from uhn.paper.config import ConfigError, load_config
+from uhn.paper.costs import measure
 from uhn.paper.names import RunId, parse_group
 from uhn.paper.plan import Plan, describe
+from uhn.paper.runs.again import train_again
+from uhn.paper.runs.execute import execute
+from uhn.paper.runs.here import check_here
+from uhn.paper.runs.identity import source_digest
 from uhn.paper.runs.jobs import run_all
 from uhn.paper.runs.metrics import read_metrics
 from uhn.paper.runs.output import lasting_output
+from uhn.paper.runs.queue import Queue, window, work_off
 from uhn.paper.settings import RunSettings
 from uhn.records import RECORD
-
-Subparsers = argparse._SubParsersAction  # only its name is private
+from uhn.training.interrupts import Stopped
 
 
 def add_profile(parser: argparse.ArgumentParser) -> None:
@@ -47,9 +52,6 @@ def plan_of(args: argparse.Namespace) -> Plan:
 
 def train(plan: Plan, names: Iterable[str], *, work: Path, data: Path) -> None:
     """Train runs of a plan that knows its results folder, or resume them, one after another in this process."""
-    from uhn.paper.runs.execute import execute  # imports torch
-    from uhn.paper.runs.here import check_here
-
     assert plan.results is not None
     results, folder = plan.results, work / plan.profile
     runs = [plan.run(name) for name in names]
@@ -62,39 +64,45 @@ def train(plan: Plan, names: Iterable[str], *, work: Path, data: Path) -> None:
     )
 
 
-def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
-    """Add the commands; every one sets ``handler``: parsed arguments → exit code."""
-    run = subparsers.add_parser("run", help="train runs, or resume them, in one process")
-    run.add_argument("names", nargs="*", metavar="NAME", help="run, experiment/method or experiment")
-    run.add_argument("--job", help="all runs of a job of the plan")
-    run.add_argument("--again", action="store_true", help="train finished runs a second time and compare the bits")
-    run.add_argument("--missing", action="store_true", help="every run without a result, cheapest first")
-    run.add_argument("--table", help="with --missing: only what this table rests on, e.g. table11")
-    run.add_argument("--within", metavar="DURATION", help="with --missing: save and stop after it, e.g. 2h, 90m")
-    run.add_argument("--until", metavar="HH:MM", help="with --missing: save and stop at that time of day")
-    run.add_argument("--dry-run", action="store_true", help="with --missing: only say what would be done, and when")
-    run.add_argument(
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``uhn run``."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help="run, experiment/method or experiment")
+    parser.add_argument("--job", help="all runs of a job of the plan")
+    parser.add_argument("--again", action="store_true", help="train finished runs a second time and compare the bits")
+    parser.add_argument("--missing", action="store_true", help="every run without a result, cheapest first")
+    parser.add_argument("--table", help="with --missing: only what this table rests on, e.g. table11")
+    parser.add_argument("--within", metavar="DURATION", help="with --missing: save and stop after it, e.g. 2h, 90m")
+    parser.add_argument("--until", metavar="HH:MM", help="with --missing: save and stop at that time of day")
+    parser.add_argument("--dry-run", action="store_true", help="with --missing: only say what would be done, and when")
+    parser.add_argument(
         "--reference",
         type=Path,
         default=Path("results/reference"),
         help="with --missing: kept results, which are not missing (default: results/reference)",
     )
-    add_places(run)
-    add_profile(run)
-    run.set_defaults(handler=run_runs)
+    add_places(parser)
+    add_profile(parser)
+    parser.set_defaults(handler=run_runs)
 
-    plan = subparsers.add_parser("plan", help="say which runs the tables need, their steps and hours")
-    plan.add_argument("--names", action="store_true", help="print the names of the runs, job by job")
-    plan.add_argument("--measure", action="store_true", help="first time a few steps of every row")
-    plan.add_argument("--data", type=Path, default=Path("data"), help="folder of the data (default: data)")
-    add_profile(plan)
-    plan.set_defaults(handler=show_plan)
 
-    accept = subparsers.add_parser("accept", help="let results stand that older code made")
-    accept.add_argument("names", nargs="+", metavar="NAME", help="run, experiment/method or experiment")
-    accept.add_argument("--why", required=True, help="why the change of the code does not matter to them")
-    add_profile(accept)
-    accept.set_defaults(handler=accept_runs)
+def add_plan(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``uhn plan``."""
+    parser.add_argument("--names", action="store_true", help="print the names of the runs, job by job")
+    parser.add_argument("--measure", action="store_true", help="first time a few steps of every row")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data (default: data)")
+    add_profile(parser)
+    parser.set_defaults(handler=show_plan)
+
+
+def add_accept(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``uhn accept``."""
+    parser.add_argument("names", nargs="+", metavar="NAME", help="run, experiment/method or experiment")
+    parser.add_argument("--why", required=True, help="why the change of the code does not matter to them")
+    add_profile(parser)
+    parser.set_defaults(handler=accept_runs)
+
+
+ARGUMENTS = {"run": add_run, "plan": add_plan, "accept": add_accept}
 
 
 def names_of(plan: Plan, asked: list[str]) -> list[str]:
@@ -146,9 +154,6 @@ def run_runs(args: argparse.Namespace) -> int:
 
 def run_again(plan: Plan, names: Iterable[str], *, work: Path, data: Path) -> int:
     """Train finished runs a second time; 0 if the same bits came out."""
-    from uhn.paper.runs.again import train_again  # imports torch
-    from uhn.paper.runs.here import check_here
-
     assert plan.results is not None
     runs = [plan.run(name) for name in names]
     check_here(runs)
@@ -157,11 +162,6 @@ def run_again(plan: Plan, names: Iterable[str], *, work: Path, data: Path) -> in
 
 def run_missing(plan: Plan, args: argparse.Namespace) -> int:
     """Say what is missing, then make it until the time is up."""
-    from uhn.paper.runs.execute import execute  # imports torch
-    from uhn.paper.runs.here import check_here
-    from uhn.paper.runs.queue import Queue, window, work_off
-    from uhn.training.interrupts import Stopped
-
     assert plan.results is not None
     now, results, folder = time.time(), plan.results, args.work / plan.profile
     seconds = window(args.within, args.until, now)
@@ -191,8 +191,6 @@ def show_plan(args: argparse.Namespace) -> int:
     """Print the plan."""
     plan = plan_of(args)
     if args.measure:
-        from uhn.paper.costs import measure
-
         measure(plan.runs.values(), args.results / plan.profile, args.data)
     print(describe(plan, args.results / plan.profile))
     if args.names:
@@ -214,8 +212,6 @@ def accept_runs(args: argparse.Namespace) -> int:
     for name, folder in folders.items():
         if not (folder / RECORD).is_file():
             raise ConfigError(f"{name}: wanted a finished run to accept, got no {folder / RECORD}")
-
-    from uhn.paper.runs.identity import source_digest
 
     for name, folder in folders.items():
         made_by = read_metrics(folder / RECORD)["code"]["digest"]

@@ -6,10 +6,11 @@ import argparse
 import json
 from pathlib import Path
 
+from uhn.models.sets import SETS, sample_set, set_family, summary, write_set
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command; every choice sets ``handler``: parsed arguments → exit code."""
-    parser = subparsers.add_parser("modelset", help="list, show and write the sampled model sets (Tables 3 and 17)")
+
+def add_modelset(parser: argparse.ArgumentParser) -> None:
+    """Add the choices of ``uhn modelset``; each sets ``handler``: parsed arguments → exit code."""
     commands = parser.add_subparsers(dest="modelset_command", required=True, metavar="{list,show,write}")
     commands.add_parser("list", help="name every set with its seed and sizes").set_defaults(handler=run_list)
     show = commands.add_parser("show", help="seed, splits, counts and first members of a set")
@@ -24,6 +25,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     write.set_defaults(handler=run_write)
 
 
+ARGUMENTS = {"modelset": add_modelset}
+
+
 def set_file(results: Path, profile: str, name: str) -> Path:
     """Where a profile keeps the set ``name``."""
     return results / profile / "model-sets" / f"{name}.json"
@@ -31,8 +35,6 @@ def set_file(results: Path, profile: str, name: str) -> Path:
 
 def run_list(args: argparse.Namespace) -> int:
     """Print a line a set."""
-    from uhn.models.sets import SETS
-
     for name, family in SETS.items():
         print(f"{name:16} seed {family.seed:<6} {family.size:>5,} models, {family.each} seen, {family.each} unseen")
     return 0
@@ -40,8 +42,6 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_show(args: argparse.Namespace) -> int:
     """Print a set. Raises ``ValueError`` for an unknown one."""
-    from uhn.models.sets import sample_set, set_family, summary
-
     set_family(args.name)
     if args.first < 0:
         raise ValueError(f"--first: wanted >= 0, got {args.first}")
@@ -65,8 +65,6 @@ def run_show(args: argparse.Namespace) -> int:
 
 def run_write(args: argparse.Namespace) -> int:
     """Write sets, all of which have to exist."""
-    from uhn.models.sets import set_family, write_set
-
     for name in args.names:
         set_family(name)
     for name in args.names:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from uhn.basemodels import FUNCTIONS
 from uhn.files import write_together
-from uhn.paper.commands.run import Subparsers, add_places, add_profile, plan_of, train
+from uhn.paper.commands.run import add_places, add_profile, plan_of, train
 from uhn.paper.config import ConfigError
 from uhn.paper.plan import Plan
 from uhn.paper.runs.metrics import read_metrics
@@ -19,16 +19,18 @@ from uhn.paper.sweeps.stages import Outcome, Stage, Sweep, Values
 from uhn.records import RECORD, sealed, to_text
 
 
-def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
-    """Add the command; it sets ``handler``: parsed arguments → exit code."""
-    sweep = subparsers.add_parser("sweep", help="search hyperparameters stage by stage, on validation rows only")
-    sweep.add_argument("names", nargs="*", metavar="NAME", help="experiment/method")
-    sweep.add_argument("--job", help="all sweeps of a job of the plan")
-    sweep.add_argument("--stage", help="only this stage, e.g. stage2")
-    sweep.add_argument("--select", action="store_true", help="train nothing: choose from the trials that are there")
-    add_places(sweep)
-    add_profile(sweep)
-    sweep.set_defaults(handler=run_sweeps)
+def add_sweep(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``uhn sweep``."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help="experiment/method")
+    parser.add_argument("--job", help="all sweeps of a job of the plan")
+    parser.add_argument("--stage", help="only this stage, e.g. stage2")
+    parser.add_argument("--select", action="store_true", help="train nothing: choose from the trials that are there")
+    add_places(parser)
+    add_profile(parser)
+    parser.set_defaults(handler=run_sweeps)
+
+
+ARGUMENTS = {"sweep": add_sweep}
 
 
 @lasting_output()

@@ -12,7 +12,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from uhn.files import write_atomically
-from uhn.paper.commands.run import Subparsers, add_profile, plan_of
+from uhn.paper.commands.run import add_profile, plan_of
 from uhn.paper.config import ConfigError
 from uhn.paper.dvcfile import dvc_yaml
 from uhn.paper.plan import Plan
@@ -21,24 +21,28 @@ from uhn.paper.runs.metrics import read_metrics
 from uhn.records import RECORD
 
 
-def add_parser(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
-    """Add the commands; every one sets ``handler``: parsed arguments → exit code."""
-    dvc = subparsers.add_parser("dvc", help="write dvc.yaml (or pipelines/<profile>/dvc.yaml) from the plan")
-    add_profile(dvc)
-    dvc.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is out of date")
-    dvc.set_defaults(handler=write_dvc)
+def add_dvc(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``uhn dvc``."""
+    add_profile(parser)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is out of date")
+    parser.set_defaults(handler=write_dvc)
 
-    metrics = subparsers.add_parser("metrics", help="write one small JSON of all values, for `dvc metrics`")
-    add_profile(metrics)
-    metrics.add_argument("--out", type=Path, required=True, help="the file")
-    metrics.set_defaults(handler=write_metrics)
 
-    restore = subparsers.add_parser(
-        "restore", help="get results from the DVC remote and bless them: nothing runs again"
-    )
-    add_profile(restore)
-    restore.add_argument("--no-pull", action="store_true", help="the files are here already (after dvc checkout)")
-    restore.set_defaults(handler=restore_results)
+def add_metrics(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``uhn metrics``."""
+    add_profile(parser)
+    parser.add_argument("--out", type=Path, required=True, help="the file")
+    parser.set_defaults(handler=write_metrics)
+
+
+def add_restore(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``uhn restore``."""
+    add_profile(parser)
+    parser.add_argument("--no-pull", action="store_true", help="the files are here already (after dvc checkout)")
+    parser.set_defaults(handler=restore_results)
+
+
+ARGUMENTS = {"dvc": add_dvc, "metrics": add_metrics, "restore": add_restore}
 
 
 def pipeline_file(profile: str) -> Path:

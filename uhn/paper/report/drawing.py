@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from uhn.files import write_atomically
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 STYLE: Any = {
     "font.size": 9,
@@ -46,8 +44,6 @@ def check(frame: pd.DataFrame, *columns: str) -> None:
 
 def panels(number: int, *, columns: int, width: float = 4.2, height: float = 3.0) -> tuple[Figure, list[Axes]]:
     """A figure with ``number`` panels in rows of ``columns``, sizes in inches."""
-    from matplotlib.figure import Figure
-
     rows = -(-number // columns)
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)

@@ -19,14 +19,13 @@ a list.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from uhn.paper.config import Config, load_config
 from uhn.paper.names import RunId
+from uhn.paper.plan import Plan
+from uhn.paper.settings import takes_generator
 from uhn.records import read_record
-
-if TYPE_CHECKING:
-    from uhn.paper.config import Config
-    from uhn.paper.plan import Plan
 
 Facts = dict[str, dict[str, dict[str, Any]]]
 
@@ -44,8 +43,6 @@ def load_facts(results: Path, profile: str) -> Facts:
 
 def paper_config(params: Path) -> Config | None:
     """The settings of the profile ``paper``, None if there is no such profile."""
-    from uhn.paper.config import load_config
-
     try:
         return load_config(params, "paper")
     except ValueError:
@@ -66,7 +63,7 @@ def paper_selection(config: Config) -> Facts:
         for method in entry.methods:
             run = config.resolve(name, method, config.seeds(name)[0])
             values: dict[str, Any] = {"lr": run.train.lr, "budget": run.train.epochs or run.train.steps}
-            if method == "uhn":
+            if takes_generator(method):
                 values |= {"init_lr": run.init.lr or 0, "init_steps": run.init.steps}
             facts.setdefault(f"paper-{method}", {})[name] = values
     return facts

@@ -6,18 +6,17 @@ Colours are told apart by the colour-blind and differ in brightness; curves also
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from uhn.paper.report.curves import COLOURS
 from uhn.paper.report.drawing import DASHES, MARKERS, STYLE, check, numbers, panels
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 SHOWN = {"direct": "Direct", "ha": "HA", "chunked": "Chunked", "uhn": "UHN"}
 
@@ -109,8 +108,6 @@ def early_loss(frame: pd.DataFrame, *, epochs: int = 20, unit: str = "epoch", ti
 
     Each option is one line, the mean over seeds, in a band of one sample standard deviation.
     """
-    from matplotlib.ticker import MaxNLocator
-
     check(frame, "option", "seed", "epoch", "loss")
     means = epoch_means(frame[frame["epoch"] <= epochs] if unit == "epoch" else frame)
     with matplotlib.rc_context(STYLE):

@@ -6,11 +6,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import no_grad
 
+from uhn.models import zoo
 from uhn.paper.report.book import Book, Source
 from uhn.paper.report.results import Run, load_history
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import EARLY, MODEL, kernel_runs
+from uhn.sources.files import load_source
+from uhn.training.precision import reproducible
 
 
 def members(book: Book) -> pd.DataFrame:
@@ -51,12 +55,6 @@ def kernels(book: Book) -> dict[str, np.ndarray]:
     Raises:
         ValueError: if a file is not a whole weight source.
     """
-    from torch import no_grad
-
-    from uhn.models import zoo
-    from uhn.sources.files import load_source
-    from uhn.training.precision import reproducible
-
     found = {}
     for title, run in kernel_runs(book).items():
         spec = zoo(run.settings["tasks"][0]["model"])

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from scipy.stats import t
+
 CONFIDENCE = 0.95
 """Of every interval, two-sided."""
 
@@ -59,8 +61,6 @@ def combine(parts: Sequence[Interval], *, ratio: bool) -> Interval:
 
 
 def _student(middle: float, squares: Sequence[float], freedom: Sequence[int], seeds: int, ratio: bool) -> Interval:
-    from scipy.stats import t
-
     back: Callable[[float], float] = math.exp if ratio else float
     total = math.fsum(squares)
     if not math.isfinite(total):

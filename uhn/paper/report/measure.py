@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from uhn.data.graphs import Graph
 from uhn.files import write_atomically
+from uhn.models.sets import ModelSet, read_set, summary
+from uhn.paper.plan import Plan
+from uhn.paper.tables.descriptors import KINDS, active
 from uhn.paper.wanted import fact_files, planned_graphs, planned_sets, set_files
-
-if TYPE_CHECKING:
-    from uhn.data.graphs import Graph
-    from uhn.models.sets import ModelSet
-    from uhn.paper.plan import Plan
+from uhn.tasks.graph import graph_fingerprint
+from uhn.tasks.load import load_graph
 
 Topic = dict[str, dict[str, Any]]
 
 
 def descriptors() -> Topic:
     """Index and structure fields that each kind of layer uses, asked of the layers (Tables 6 and 8)."""
-    from uhn.paper.tables.descriptors import KINDS, active
-
     return {kind: {table: sorted(active(kind, table)) for table in ("index", "structure")} for kind in KINDS}
 
 
 def model_set(made: ModelSet) -> dict[str, Any]:
     """A set in numbers (Tables 3 and 17). The mean number of weights is cut to a whole number, as in the paper."""
-    from uhn.models.sets import summary
-
     counts = summary(made.specs)
     sizes = {name: stop - start for name, (start, stop) in made.splits.items()}
     return {
@@ -50,9 +49,6 @@ def citation(graph: Graph, kind: str) -> dict[str, Any]:
     """
     if kind == "stand-in":
         return {"kind": kind}
-    import numpy as np
-
-    from uhn.tasks.graph import graph_fingerprint
 
     pairs = np.unique(np.sort(graph.edges, axis=0), axis=1)
     return {
@@ -81,11 +77,8 @@ def measure(topic: str, plan: Plan, results: Path, data: Path) -> Topic:
     if topic == "descriptors":
         return descriptors()
     if topic == "model-sets":
-        from uhn.models.sets import read_set
-
         found = {name: model_set(read_set(path)) for name, path in set_files(plan, results).items()}
         return {experiment: found[name] for experiment, name in planned_sets(plan).items()}
-    from uhn.tasks.load import load_graph
 
     graphs = {name: load_graph(name, data, stand_in=plan.may_be_missing(name)) for name in planned_graphs(plan)}
     return {name: citation(graph, kind) for name, (graph, kind, _) in graphs.items()}

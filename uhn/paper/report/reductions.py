@@ -74,11 +74,10 @@ def differences(run: Run, full: Mapping[str, Any] | None = None) -> tuple[Differ
 
 
 def _generator(run: Run, wanted: Mapping[str, Any]) -> Iterator[Difference]:
-    sizes = {key: value for key, value in (run.settings.get("baseline") or {}).items() if value is not None}
-    if sizes:
-        yield Difference(
-            f"baseline with {', '.join(f'{k} {v:,}' for k, v in sizes.items())} (paper has its own sizes)", True
-        )
+    sizes, full = run.settings.get("options") or {}, wanted.get("options") or {}
+    if other := [key for key, value in sizes.items() if key in full and value != full[key]]:
+        phrases = [_beside(key, sizes[key], full[key]) for key in other]
+        yield Difference(f"source with {', '.join(phrases)}", any(_less((sizes[key], full[key])) for key in other))
     ours, theirs = run.settings.get("generator"), wanted.get("generator")
     if not ours or not theirs:
         return

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from uhn.files import write_atomically
+from uhn.paper.config import load_config
 from uhn.paper.names import RunId, group_name
-from uhn.paper.report import coverage, page
+from uhn.paper.plan import Plan
+from uhn.paper.report import coverage, figures, frames, page
 from uhn.paper.report.book import Book
+from uhn.paper.report.claims import judge
+from uhn.paper.report.claims_page import to_markdown
+from uhn.paper.report.drawing import nothing, remark, save
 from uhn.paper.report.facts import load_facts, paper_config, paper_selection, paper_settings
 from uhn.paper.report.results import Run, load_runs
 from uhn.paper.report.searched import reasons, sweep_facts
 from uhn.paper.report.tables import FORMATS, build
+from uhn.paper.runs.identity import NOT_IDENTITY, same_settings, source_digest
 from uhn.paper.tables import catalogue
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import KERNELS, kernel_runs, tables, worth
+from uhn.paper.tables.claims import CLAIMS
 from uhn.paper.wanted import figures_of, wanted_figures, wanted_tables
-
-if TYPE_CHECKING:
-    from uhn.paper.plan import Plan
 
 
 def open_book(results: Path, profile: str, params: Path | None = None, *, present: bool = True) -> Book:
@@ -42,8 +46,6 @@ def open_book(results: Path, profile: str, params: Path | None = None, *, presen
             raise ValueError(f"no results folder {results / profile}")
         runs = load_runs(results, profile)
         return Book(profile, runs, facts=load_facts(results, profile), other=unlike_the_first(runs))
-    from uhn.paper.config import load_config
-    from uhn.paper.plan import Plan
 
     plan = Plan(load_config(params, profile), results / profile)
     known = {group_name(name, method) for name, entry in plan.config.experiments.items() for method in entry.methods}
@@ -72,8 +74,6 @@ def open_book(results: Path, profile: str, params: Path | None = None, *, presen
 
 def older_runs(plan: Plan, runs: Mapping[str, Run]) -> frozenset[str]:
     """Runs whose code has changed since and that nobody accepted as they stand. Finding out imports torch."""
-    from uhn.paper.runs.identity import source_digest
-
     older = set()
     for name, settings in plan.runs.items():
         if name in runs:
@@ -85,16 +85,12 @@ def older_runs(plan: Plan, runs: Mapping[str, Run]) -> frozenset[str]:
 
 def other_runs(plan: Plan, runs: Mapping[str, Run]) -> frozenset[str]:
     """Runs that were trained under other settings than the plan's."""
-    from uhn.paper.runs.identity import same_settings
-
     pairs = ((runs[name], settings) for name, settings in plan.runs.items() if name in runs)
     return frozenset(run.name for run, settings in pairs if not same_settings(run.settings, settings))
 
 
 def unlike_the_first(runs: Mapping[str, Run]) -> frozenset[str]:
     """Where no plan says which settings count: seeds whose settings are not those of their group's first seed."""
-    from uhn.paper.runs.identity import NOT_IDENTITY
-
     first: dict[str, dict[str, Any]] = {}
     other = set()
     for run in sorted(runs.values(), key=lambda run: (run["seed"], run.name)):
@@ -128,10 +124,6 @@ def render_coverage(book: Book, results: Path) -> list[Path]:
 
 def render_claims(book: Book, results: Path) -> list[Path]:
     """Write ``claims.md``: the verdict on each of the paper's claims."""
-    from uhn.paper.report.claims import judge
-    from uhn.paper.report.claims_page import to_markdown
-    from uhn.paper.tables.claims import CLAIMS
-
     path = results / book.profile / "claims.md"
     write_atomically(path, to_markdown([judge(claim, book) for claim in CLAIMS], book.profile))
     return [path]
@@ -171,9 +163,6 @@ def drawable(book: Book) -> list[str]:
 
 def render_figure(name: str, book: Book, results: Path) -> list[Path]:
     """Write ``figures/<name>.{png,svg}``. Raises ``ValueError`` without runs to draw, unless it is planned."""
-    from uhn.paper.report import figures, frames
-    from uhn.paper.report.drawing import nothing, remark, save
-
     experiments = {source.experiment for spec in catalogue.FIGURES if spec.name == name for source in spec.sources}
     if name.startswith("curves-"):
         experiment = name.removeprefix("curves-")

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from uhn.paper.plan import Plan
 from uhn.paper.report.results import Run
 from uhn.paper.runs.identity import same_settings
 from uhn.paper.sweeps.stages import Outcome, Sweep, Values
 from uhn.paper.tables import published as paper
-
-if TYPE_CHECKING:
-    from uhn.paper.plan import Plan
 
 Facts = dict[str, dict[str, dict[str, Any]]]
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from uhn.descriptors.ranges import Ranges
 from uhn.models import zoo
 from uhn.models.sets import corner_specs, sample_set
-from uhn.paper.settings import RunSettings
-from uhn.sources import SOURCES, OneSpecSource, UniversalHypernetwork, WeightSource
-from uhn.sources.chain import Chain
+from uhn.paper.settings import RunSettings, source_class
+from uhn.sources import WeightSource
 from uhn.tasks import Limits, Task, load_task
 from uhn.training.distributions import ManyTasks, ModelSet, OneModel, SpecDistribution
 from uhn.training.loop import Phase
@@ -49,38 +48,25 @@ def build_distribution(settings: RunSettings, tasks: Sequence[Task]) -> SpecDist
 
 def build_source(settings: RunSettings, distribution: SpecDistribution) -> WeightSource:
     """Return the untrained weight source of the run, its initial values drawn from the run's seed."""
-    whole = settings.model_set is not None
     specs = corner_specs(settings.model_set) if settings.model_set else [spec for _, spec in distribution.members]
-    cls = SOURCES[settings.method]
-    if issubclass(cls, OneSpecSource):
-        if whole or len(specs) > 1:
-            raise ValueError(f"{settings.name}: method {settings.method} serves one model, got {len(specs)}")
-        sizes = settings.baseline.given() if settings.baseline else {}
-        return cls(specs[0], seed=settings.seed, **sizes)
-    generator = settings.generator
-    assert generator is not None
-    levels = [zoo("uhn-generated")] * settings.depth
-    ranges = Ranges.declared([*levels[:1], *specs])
-    root = UniversalHypernetwork(
-        ranges,
-        hidden=generator.hidden,
-        blocks=generator.blocks,
-        frequencies=generator.index_frequencies,
-        structure=generator.structure,
-        structure_frequencies=generator.structure_frequencies,
-        encoding=generator.encoding,
-        scale=generator.scale,
-        seed=settings.seed,
-        kernel=settings.compute.kernel,
-    )
-    return Chain(root, levels) if levels else root
+    return source_class(settings).from_settings(specs, seed=settings.seed, **source_arguments(settings))
+
+
+def source_arguments(settings: RunSettings) -> dict[str, Any]:
+    """Keyword arguments of the run's weight source, the seed aside."""
+    if (generator := settings.generator) is None:
+        return dict(settings.options)
+    arguments = generator.model_dump()
+    arguments["frequencies"] = arguments.pop("index_frequencies")
+    depth = {"depth": settings.depth} if settings.depth else {}
+    return arguments | {"kernel": settings.compute.kernel} | depth
 
 
 def build_phases(settings: RunSettings, tasks: Sequence[Task]) -> list[Phase]:
     """Return the phases: initialisation (a hypernetwork's only; of a chain top-down, level by level), then training."""
     phases = []
     train = settings.train
-    if settings.init.steps and settings.method != "direct":
+    if settings.init.steps and source_class(settings).generates:
         assert settings.init.lr is not None
         order = [*range(1, settings.depth + 1), 0]
         shares = [settings.init.steps // len(order)] * len(order)

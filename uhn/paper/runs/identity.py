@@ -16,7 +16,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from uhn.models import zoo
 from uhn.paper.runs.digest import code_digest
+from uhn.paper.runs.parts import classes_of
 from uhn.paper.settings import RunSettings
 
 ROOT = Path(__file__).parents[2]
@@ -49,14 +51,15 @@ CORE = (
 )
 """Modules that every run goes through."""
 
-CHOSEN = ("layers", "models", "data", "sources", "tasks", "methods", "files")
+CHOSEN = ("layers", "models", "data", "sources", "tasks", "files")
 """Rooms whose other modules count only for the runs that use them: an import from the core does not pull them in, nor
 one from another room; a chosen module's import from its own room does. How files are written never counts."""
 
 
 def settings_hash(settings: RunSettings) -> str:
     """SHA-256 of what decides the result, without names and captions: two runs that agree here are the same run."""
-    return _hash(settings.model_dump(mode="json", exclude={**dict.fromkeys(NOT_IDENTITY, True), **WITHIN}))
+    found = settings.model_dump(mode="json", exclude={**dict.fromkeys(NOT_IDENTITY, True), **WITHIN})
+    return _hash({name: value for name, value in found.items() if name != "options" or value})
 
 
 def same_settings(recorded: Mapping[str, Any], present: RunSettings) -> bool:
@@ -66,8 +69,10 @@ def same_settings(recorded: Mapping[str, Any], present: RunSettings) -> bool:
     Hashes of older records are of other sets of keys: a key that they lack is taken for its default.
     """
     aside = {key: getattr(present, key) for key in (*NOT_IDENTITY, "compute")}
+    if sizes := (recorded := dict(recorded)).pop("baseline", None):  # what options were called for a day
+        aside["options"] = {key: value for key, value in sizes.items() if value is not None}
     try:
-        then = RunSettings.model_validate(dict(recorded) | aside)
+        then = RunSettings.model_validate(recorded | aside)
     except ValidationError:
         return False
     return settings_hash(then) == settings_hash(present)
@@ -80,8 +85,6 @@ def run_identity(settings: RunSettings, fingerprints: Iterable[str]) -> str:
 
 def source_digest(settings: RunSettings) -> str:
     """Digest of the code that makes this run's result, and of the models that its names stand for."""
-    from uhn.models import zoo  # imports torch
-
     kinds = tuple(sorted({(task.dataset, task.model) for task in settings.tasks}))
     models = sorted(
         {zoo(model).hash for _, model in kinds} | ({zoo("uhn-generated").hash} if settings.depth else set())
@@ -93,8 +96,6 @@ def source_digest(settings: RunSettings) -> str:
 @cache
 def modules_of(method: str, kinds: tuple[tuple[str, str], ...], chain: bool, model_set: str | None) -> frozenset[str]:
     """Names (within ``uhn``) of the modules behind a run, found from the classes that it uses."""
-    from uhn.paper.runs.parts import classes_of  # imports torch
-
     roots = {name for name in classes_of(method, kinds, chain=chain, model_set=model_set)} | set(CORE)
     found: set[str] = set()
     waiting = sorted(roots)

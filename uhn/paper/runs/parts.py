@@ -21,7 +21,7 @@ def classes_of(
         model_set: name of a sampled family, or None.
     """
     specs = [zoo(model) for _, model in kinds]
-    found: list[object] = [*SOURCES[method].__mro__]
+    found = [*SOURCES[method].__mro__]
     if chain:
         specs.append(zoo("uhn-generated"))
         found += Chain.__mro__

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from uhn import layers
 from uhn import vocabulary as voc
 from uhn.paper.report.book import Book
 from uhn.paper.tables.columns import Cell, Column, Label, Row, TableSpec
@@ -26,8 +27,6 @@ KINDS = {
 @cache
 def active(kind: str, table: str) -> frozenset[str]:
     """Fields of ``table`` that a layer uses. Imports torch, so only where no fact says."""
-    from uhn import layers
-
     classes: dict[str, Any] = {cls.__module__.rpartition(".")[2]: cls for cls in layers.layer_registry().values()}
     layer = classes[kind](**KINDS[kind][1])
     ask = layers.active_index_fields if table == "index" else layers.active_structure_fields
