@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import checks
 import pytest
+import recorded
 import yaml
 from checks import STATIC
 from paper_rows import ROWS
@@ -369,3 +371,11 @@ def test_a_number_of_params_yaml_that_is_another_one_is_noticed(monkeypatch: Pat
             checks.check_phases(rows)
             checks.check_sources(rows)
         place[path[-1]] = value
+
+
+@pytest.mark.parametrize("key", ["chance", "target_std", "majority", "validation", "taken_from"])
+def test_reports_are_tested_on_what_the_writer_leaves(key: str, monkeypatch: Patch) -> None:
+    said = {name: value for name, value in json.loads(recorded._left()).items() if name != key}
+    monkeypatch.setattr(recorded, "_left", lambda: json.dumps(said))
+    with pytest.raises(KeyError, match=f"no run says {key}"):
+        recorded.recorded("kan-kv/uhn/seed-1", **{key: None})

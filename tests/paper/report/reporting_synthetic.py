@@ -1,10 +1,12 @@
-"""Metrics files as a run leaves them, made by hand: no training, no torch."""
+"""Metrics files as runs leave them: the writer's own record, with the values that a test asks for."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
+
+from recorded import lay, left, member
 
 from uhn.paper.budget import TRAIN_ROWS, run_steps
 from uhn.paper.settings import RunSettings
@@ -38,7 +40,8 @@ def metrics(
     rmse = experiment.startswith("kan-")
     steps = 4000 if rmse else 23_500
     uhn = method == "uhn"
-    settings = {
+    base = left()
+    own = {
         "name": f"{experiment}/{method}/seed-{seed}",
         "experiment": experiment,
         "method": method,
@@ -58,10 +61,10 @@ def metrics(
             "seeds": 3,
         },
     }
+    settings = lay(base["settings"], own)
     sizes = {"train": 1000, "val": 0, "test": 1000} if rmse else {"train": 60_000, "val": 0, "test": 10_000}
     target = 254 if rmse else 118_282
     record: dict[str, Any] = {
-        "schema": 1,
         "name": settings["name"],
         "experiment": experiment,
         "method": method,
@@ -85,13 +88,14 @@ def metrics(
         "taken_from": None,
         "wall_time_s": 12.5,
         "resumed": 0,
-        "hardware": {
-            "machine": "x86_64", "processor": "cpu", "cores": 2, "threads": 2, "device": "cpu", "memory_gib": 8.0,
-        },
-        "software": {"python": "3.11", "torch": "2.13", "uhn": "0.1"},
+        "hardware": lay(
+            base["hardware"],
+            {"machine": "x86_64", "processor": "cpu", "cores": 2, "threads": 2, "device": "cpu", "memory_gib": 8.0},
+        ),
+        "software": lay(base["software"], {"python": "3.11", "torch": "2.13", "uhn": "0.1"}),
         "finished_at": "2026-01-02T03:04:05Z",
     }  # fmt: skip
-    return record | changes
+    return lay(lay(base, record), changes)
 
 
 def planned(run: RunSettings, value: float | None = 0.98, **changes: Any) -> dict[str, Any]:
@@ -128,8 +132,8 @@ def leave(results: Path, *records: dict[str, Any], profile: str = "quick", text:
         folder = results / profile / "runs" / record["name"]
         folder.mkdir(parents=True, exist_ok=True)
         if "values" in record:
-            whole = {"metric": record["metric"], "parameters": 10, "seen": None}
-            record = record | {"values": {name: whole | entry for name, entry in record["values"].items()}}
+            whole = member(None, metric=record["metric"])
+            record = record | {"values": {name: lay(whole, entry) for name, entry in record["values"].items()}}
         (folder / "metrics.json").write_text(json.dumps(record))
         (folder / "history.csv").write_text(text or history(scale=1 + record["seed"] % 7))
     return results

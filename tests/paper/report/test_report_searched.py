@@ -89,9 +89,10 @@ def test_every_cell_has_a_status_and_every_choice_its_reason(repository: Path, r
 
 def test_a_table_says_whose_hyperparameters_its_runs_have(tmp_path: Path) -> None:
     """As the plan has it; without a plan, as the record says, if it does."""
-    leave(
-        tmp_path, *[metrics(f"kan-{name}", method, 1, 0.1) for name in ("ellipj", "kv") for method in ("direct", "uhn")]
-    )
+    records = [metrics(f"kan-{name}", method, 1, 0.1) for name in ("ellipj", "kv") for method in ("direct", "uhn")]
+    for record in records:
+        del record["settings"]["hyperparameters"]
+    leave(tmp_path, *records)
     book = Book("quick", load_runs(tmp_path, "quick"))
     spec = tables(book.methods)["table11"]
     assert build(spec, book).hyperparameters == "", "older records do not say"
@@ -104,3 +105,5 @@ def test_a_table_says_whose_hyperparameters_its_runs_have(tmp_path: Path) -> Non
         "as this profile's own sweeps selected them: kan-ellipj uhn, kan-kv uhn."
     )
     assert table.hyperparameters in to_markdown(table)
+    other = build(spec, replace(book, whose=dict.fromkeys(book.runs, "guessed")))
+    assert other.hyperparameters == "Hyperparameters: guessed (a word of other code)."

@@ -77,9 +77,10 @@ class Table:
                         places.setdefault(str(whose), {})[f"{row.key} {column.key}"] = None
         if not places:
             return ""
+        words = WHOSE | {whose: f"{whose} (a word of other code)" for whose in places if whose not in WHOSE}
         if len(places) == 1:
-            return f"Hyperparameters: {WHOSE[next(iter(places))]}."
-        told = (f"{words}: {', '.join(places[whose])}" for whose, words in WHOSE.items() if whose in places)
+            return f"Hyperparameters: {words[next(iter(places))]}."
+        told = (f"{said}: {', '.join(places[whose])}" for whose, said in words.items() if whose in places)
         return f"Hyperparameters: {'; '.join(told)}."
 
     @cached_property
