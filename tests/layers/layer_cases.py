@@ -15,7 +15,7 @@ from torch.func import functional_call
 from uhn.layers import GAT, GCN, KAN, Attention, Conv, Embedding, Layer, Linear
 from uhn.layers.graphs import gcn_norm
 from uhn.models import Inputs
-from uhn.vocabulary import Activation, HeadConcat, InputPooling, StagePooling
+from uhn.vocabulary import Activation, HeadConcat, InputPooling, OpenActivation, StagePooling
 
 with warnings.catch_warnings():  # PyG scripts some of its own modules when it is imported
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -52,6 +52,9 @@ def activation_module(layer: Layer) -> nn.Module:
         Activation.LEAKY_RELU: partial(nn.LeakyReLU, value),
         Activation.ELU: partial(nn.ELU, value),
         Activation.SILU: nn.SiLU,
+        OpenActivation.GELU: nn.GELU,
+        OpenActivation.TANH: nn.Tanh,
+        OpenActivation.SIGMOID: nn.Sigmoid,
     }[kind]()
 
 
@@ -81,8 +84,10 @@ def conv_oracle(layer: Conv, weights: Weights, x: Tensor, ctx: Inputs) -> Tensor
         hidden = nn.GroupNorm(layer.groups, layer.in_size, affine=False)(hidden)
     pools = {StagePooling.AVG: nn.AvgPool2d(2), StagePooling.MAX: nn.MaxPool2d(2)}
     hidden = pools.get(layer.pooling, nn.Identity())(hidden)
-    k, stride = layer.kernel_size, 2 if layer.pooling == StagePooling.CONV else 1
-    module = nn.Conv2d(layer.in_size, layer.out_size, k, stride, k // 2, bias=layer.bias, dtype=torch.float64)
+    k, stride = layer.kernel_size, 2 if layer.pooling == StagePooling.CONV else layer.stride
+    sides = layer.dilation * (k // 2) if layer.padding is None else layer.padding
+    more = (stride, sides, layer.dilation, layer.conv_groups, layer.bias)
+    module = nn.Conv2d(layer.in_size, layer.out_size, k, *more, dtype=torch.float64)
     y = functional_call(module, dict(weights), (hidden,))
     return y + x if layer.shortcut else y
 
@@ -199,6 +204,10 @@ CASES = (
     Case("attention-open", Attention(8, 4, shortcut=True), SEQUENCE),
     Case("attention-bare", Attention(8, 1, bias=False, norm=True), SEQUENCE, {"padding": PADDING}),
     Case("kan-silu", KAN(3, 2, 4, 3, **SILU), normal(6, 3, seed=5).tanh()),
+    Case("linear-tanh", Linear(7, 3, activation="tanh"), normal(5, 7, seed=4)),
+    Case("conv-open", Conv(4, 6, stride=2, padding=0, dilation=2, conv_groups=2, activation="gelu"), IMAGE),
+    Case("conv-depthwise", Conv(4, 4, 5, padding=2, conv_groups=4, shortcut=True, activation="relu"), IMAGE),
+    Case("gat-sigmoid", GAT(5, 3, activation="sigmoid"), NODES, GRAPH),
     Case("kan-bare", KAN(2, 3, 3, 2, bias=False), normal(6, 2, seed=6).tanh()),
 )
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from conformance import check_declaration, check_layout, check_oracle
-from layer_cases import CASES, Case, pyg
+from layer_cases import CASES, Case, normal, pyg
 from torch import nn
 
 from uhn.layers import (
@@ -26,12 +27,14 @@ from uhn.layers import (
     Linear,
     active_index_fields,
     active_structure_fields,
+    base,
     layer_from_settings,
     layer_registry,
 )
 from uhn.layers.base import register
-from uhn.models import ModelSpec
-from uhn.vocabulary import OPEN, Activation, HeadConcat, Initialization, StagePooling
+from uhn.models import Inputs, ModelSpec
+from uhn.models.feedforward import mlp
+from uhn.vocabulary import ACTIVATION_NAMES, OPEN, Activation, HeadConcat, Initialization, StagePooling
 
 OUT, IN, KH, KW, TOK, SEQ, GRID = (
     "out_idx",
@@ -240,6 +243,16 @@ BAD = (
     (Conv, {"in_size": 4, "out_size": 4, "shortcut": True, "kernel_size": 2}, "shortcut"),
     (Conv, {"in_size": 4, "out_size": 4, "shortcut": True, "pooling": StagePooling.AVG}, "shortcut"),
     (Conv, {"in_size": 4, "out_size": 4, "pooling": 4}, "pooling"),
+    (Conv, {"in_size": 4, "out_size": 4, "stride": 0}, "stride"),
+    (Conv, {"in_size": 4, "out_size": 4, "padding": -1}, "padding"),
+    (Conv, {"in_size": 4, "out_size": 6, "conv_groups": 4}, "conv_groups must divide"),
+    (Conv, {"in_size": 4, "out_size": 4, "stride": 2, "pooling": StagePooling.CONV}, "stride must be 1"),
+    (Conv, {"in_size": 4, "out_size": 4, "shortcut": True, "stride": 2}, "unchanged image size"),
+    (Conv, {"in_size": 4, "out_size": 4, "shortcut": True, "padding": 0}, "unchanged image size"),
+    (Linear, {"in_size": 2, "out_size": 3, "activation": "swoosh"}, "one of relu, leaky_relu"),
+    (Linear, {"in_size": 2, "out_size": 3, "activation": "relu", "activation_param": 0.1}, "slope 0"),
+    (Linear, {"in_size": 2, "out_size": 3, "activation": "gelu", "activation_param": 0.1}, "has no parameter"),
+    (Linear, {"in_size": 2, "out_size": 3, "activation": 199}, "GELU=100"),
     (GCN, {"in_size": 4, "out_size": -1}, "out_size"),
     (GCN, {"in_size": 4, "out_size": 2, "dropout": -0.1}, "dropout"),
     (GAT, {"in_size": 4, "out_size": 2, "heads": 0}, "heads"),
@@ -268,12 +281,47 @@ def test_a_foreign_setting_is_a_type_error(kind: str) -> None:
         type(example(kind))(**example(kind).settings(), colour=1)
 
 
-def test_a_duplicate_kind_raises() -> None:
+def test_a_duplicate_kind_or_code_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_REGISTRY", dict(base._REGISTRY))
     with pytest.raises(ValueError, match="collides"):
-        register(type("Other", (Linear,), {"kind": "linear", "type_code": 99}))
+        register(type("Other", (Linear,), {"kind": "linear", "type_code": 500}))
     with pytest.raises(ValueError, match="collides"):
-        register(type("Other", (Linear,), {"kind": "other", "type_code": 0}))
+        register(type("Other", (Linear,), {"kind": "other", "type_code": 0, "__module__": "uhn.layers.other"}))
+    with pytest.raises(ValueError, match="100 or more, got 42"):
+        register(type("Other", (Linear,), {"kind": "other", "type_code": 42}))
     assert sorted(layer_registry()) == sorted([*KINDS, "foreign"])
+
+
+def test_a_layer_of_ones_own_may_be_defined_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a notebook's cell is run again: the last definition counts."""
+    monkeypatch.setattr(base, "_REGISTRY", dict(base._REGISTRY))
+    for note in ("first", "second"):
+        mine = register(type("Mine", (Linear,), {"kind": "mine", "type_code": 100, "note": note}))
+    assert layer_registry()["mine"] is mine and mine.note == "second"  # type: ignore[attr-defined]
+    spec = ModelSpec("own", OPEN, (mine(4, 3),))
+    assert ModelSpec.from_json(spec.to_json()) == spec
+    assert spec.explain(0).descriptor["layer_type"] == 100
+
+
+@pytest.mark.parametrize("name", ACTIVATION_NAMES)
+def test_activations_by_name(name: str) -> None:
+    """Each is the function of that name in torch."""
+    x = normal(4, 7)
+    layer = Linear(7, 7, bias=False, activation=name)  # type: ignore[arg-type]
+    found = layer.apply({"weight": torch.eye(7, dtype=torch.float64)}, x, Inputs(x))
+    wanted = {"none": lambda x: x, "leaky_relu": lambda x: F.leaky_relu(x, 0.1), "sine": torch.sin}
+    torch.testing.assert_close(found, wanted.get(name, getattr(F, name, None))(x))  # type: ignore[operator]
+    assert layer_from_settings("linear", json.loads(json.dumps(layer.settings()))) == layer
+    assert mlp((4, 7, 7, 3), activation=name).layers[1].structure()["activation_type"] == layer.activation  # type: ignore[arg-type]
+
+
+def test_what_the_paper_does_not_have_changes_no_spec_of_the_paper() -> None:
+    assert not {"stride", "padding", "dilation", "conv_groups"} & set(Conv(4, 4).settings())
+    changed = Conv(4, 4, stride=2, padding=0)
+    assert layer_from_settings("conv", changed.settings()) == changed
+    assert mlp((4, 8, 8, 3), activation="relu").layers[1] == Linear(
+        8, 8, norm=True, shortcut=True, activation=Activation.LEAKY_RELU, activation_param=0.0
+    )
 
 
 def one_of_each() -> ModelSpec:

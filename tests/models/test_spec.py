@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from uhn.descriptors.blocks import index_table
 from uhn.layers import Linear
 from uhn.models import Inputs, ModelSpec, run, unflatten, zoo, zoo_names
 from uhn.models.feedforward import mlp
+from uhn.sources import UniversalHypernetwork
 from uhn.vocabulary import INDEX_NAMES, OPEN, DatasetType, TaskType
 
 SMALL = mlp((6, 5, 5, 3))
@@ -59,6 +61,30 @@ def test_hashes_tell_specs_apart() -> None:
     ]
     assert len({spec.hash for spec in changed}) == len(changed)
     assert mlp((6, 5, 5, 3)).hash == SMALL.hash
+
+
+def test_tasks_by_name() -> None:
+    """The same codes everywhere (typed from SHA-256 by hand), told apart, refused where two names share a pair."""
+    digest = hashlib.sha256(b"my-clinic-7").digest()
+    wanted = (100 + int.from_bytes(digest[:4], "big") % 1000, 100 + int.from_bytes(digest[4:8], "big") % 1000)
+    named = SMALL.with_task("my-clinic-7")
+    assert (named.task_type, named.dataset_type) == wanted == (438, 461)
+    assert len({SMALL.with_task(f"clinic {n}").hash for n in range(50)}) == 50
+    assert ModelSpec.from_json(named.to_json()) == named
+    small = {"hidden": 8, "frequencies": 8, "structure_frequencies": 4}
+    generator = UniversalHypernetwork.for_specs([SMALL, SMALL], tasks=["a", "b"], **small)
+    with torch.no_grad():
+        generator.structure.linear2.weight.normal_()  # type: ignore[union-attr]
+    assert not torch.allclose(generator(SMALL.with_task("a")), generator(SMALL.with_task("b")))
+    for bad in (("",), ("a", DatasetType.MNIST), (TaskType.IMAGE,)):
+        with pytest.raises(ValueError, match="want"):
+            SMALL.with_task(*bad)
+
+
+def test_names_of_tasks_with_the_same_codes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uhn.sources.universal.named_task", lambda name: (100, 100))
+    with pytest.raises(ValueError, match="different codes.*rename one"):
+        UniversalHypernetwork.for_specs([SMALL, SMALL], tasks=["a", "b"])
 
 
 @pytest.mark.parametrize(

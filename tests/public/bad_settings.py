@@ -41,7 +41,7 @@ def settings(ranges: Ranges, root: Any, level: Any) -> Calls:
             yield f"for_specs({name}={value!r})", lambda g=given: uhn.UniversalHypernetwork.for_specs([SPEC], **g)
     given = SETTINGS | {"structure_frequencies": 7, "structure": True}
     yield "UniversalHypernetwork(structure_frequencies=7)", lambda: uhn.UniversalHypernetwork(ranges, **given)
-    for tasks in ([], [(TaskType.TEXT, DatasetType.IMDB)] * 2, [3], ["text"], [(0.7, 0)], [(0, "imdb")], [(0,)]):
+    for tasks in ([], [(TaskType.TEXT, DatasetType.IMDB)] * 2, [3], [""], [(0.7, 0)], [(0, "imdb")], [(0,)]):
         yield f"for_specs(tasks={tasks})", lambda t=tasks: uhn.UniversalHypernetwork.for_specs([SPEC], tasks=t)
     for depth in (0, 2, 1.5, True, "1", None):
         yield f"chain.level({depth!r})", lambda d=depth: uhn.Chain(root, [level]).level(d)

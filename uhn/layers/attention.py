@@ -16,7 +16,7 @@ from uhn.layers.checks import activation_setting, last_axis, unchecked
 from uhn.layers.flow import Flow
 from uhn.layers.functional import activate, dropout, layer_norm
 from uhn.transforms import composing, differentiable_again, open_attention
-from uhn.vocabulary import Activation, Initialization, LayerType
+from uhn.vocabulary import Activation, AnyActivation, Initialization, LayerType
 
 
 @register
@@ -36,7 +36,7 @@ class Attention(Layer):
     bias: bool = True
     norm: bool = False
     shortcut: bool = False
-    activation: Activation = Activation.NONE
+    activation: AnyActivation = Activation.NONE
     activation_param: float = 0.0
     dropout: float = 0.0
     initialization: Initialization = Initialization.DEFAULT
@@ -71,7 +71,7 @@ class Attention(Layer):
             "shortcut_type": self.shortcut,
             "output_size": self.size,
             "input_size": self.size,
-            "activation_type": self.activation,
+            "activation_type": int(self.activation),
             "activation_param": self.activation_param,
             "dropout_rate": self.dropout,
             "num_heads": self.heads,

@@ -205,14 +205,28 @@ _REGISTRY: dict[str, type[Layer]] = {}
 
 
 def register(cls: type[Layer]) -> type[Layer]:
-    """Class decorator: make a layer known by its ``kind``. A duplicate kind or code raises at import."""
+    """Class decorator: make a layer known by its ``kind``, so that a spec with it can be read from JSON.
+
+    A layer of your own takes a kind and a ``type_code`` that nobody else has, from 100 up (100 to 199 are also what
+    :func:`uhn.describe` gives to PyTorch's modules). Defining the same class again, as a notebook does, replaces it.
+
+    Raises:
+        ValueError: if another class has the kind or the code, or the code is below 100 outside this package.
+    """
+    kind, code = cls.kind, int(cls.type_code)
+    if 0 <= code < voc.OPEN and not cls.__module__.startswith("uhn."):
+        raise ValueError(
+            f"layer {cls.__name__} must have a type_code of 100 or more, got {code}: the paper's are below"
+        )
     for other in _REGISTRY.values():
-        if other.kind == cls.kind or other.type_code == cls.type_code:
+        if (other.__module__, other.__qualname__) == (cls.__module__, cls.__qualname__):
+            continue
+        if kind == other.kind or code == int(other.type_code):
             raise ValueError(
-                f"layer {cls.__name__} (kind {cls.kind!r}, code {int(cls.type_code)}) collides with "
-                f"{other.__name__} (kind {other.kind!r}, code {int(other.type_code)})"
+                f"layer {cls.__name__} (kind {kind!r}, code {code}) collides with "
+                f"{other.__name__} (kind {other.kind!r}, code {int(other.type_code)}): it must have its own"
             )
-    _REGISTRY[cls.kind] = cls
+    _REGISTRY[kind] = cls
     return cls
 
 

@@ -12,23 +12,43 @@ from torch import Tensor
 
 from uhn.layers.base import Layer, category
 from uhn.transforms import mapped, traced
-from uhn.vocabulary import Activation
+from uhn.vocabulary import ACTIVATION_NAMES, OPEN, Activation, AnyActivation, OpenActivation
 
 
 def activation_setting(layer: Layer) -> None:
-    """Check ``activation`` and ``activation_param`` together.
+    """Check ``activation`` and ``activation_param`` together; a name, such as ``"relu"``, becomes both.
 
     Raises:
         ValueError: for an unknown activation, a parameter that is not finite, or one that the activation ignores
             (it would change the descriptor, and so the generated weights, but not the layer).
     """
-    category(layer, "activation", Activation)
     kind, value = layer.activation, layer.activation_param  # type: ignore[attr-defined]
-    name = f"{type(layer).__name__}.activation_param"
+    who = type(layer).__name__
+    name = f"{who}.activation_param"
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{name} must be a finite number, got {value!r}")
-    if value != 0 and kind in (Activation.NONE, Activation.SILU):
+    if isinstance(kind, str):
+        if kind not in ACTIVATION_NAMES:
+            raise ValueError(f"{who}.activation must be one of {', '.join(ACTIVATION_NAMES)}, got {kind!r:.100}")
+        if kind == "relu" and value != 0:
+            raise ValueError(f"{name} must be 0 for activation 'relu', which is leaky_relu of slope 0; got {value!r}")
+        number, own = ACTIVATION_NAMES[kind]
+        value = value or own
+        object.__setattr__(layer, "activation", number)
+        object.__setattr__(layer, "activation_param", value)
+    else:
+        opened = isinstance(kind, int) and not isinstance(kind, bool) and kind >= OPEN
+        category(layer, "activation", OpenActivation if opened else Activation)
+    kind = layer.activation  # type: ignore[attr-defined]
+    if value != 0 and kind not in (Activation.LEAKY_RELU, Activation.ELU):
         raise ValueError(f"{name} must be 0 for activation {kind.name}, which has no parameter; got {value!r}")
+
+
+def usual_param(activation: AnyActivation, given: float | None, usual: float) -> float:
+    """The parameter that a family gives its layers: what was asked for, else the usual one where it has any."""
+    if given is not None:
+        return given
+    return usual if activation in (Activation.LEAKY_RELU, Activation.ELU) else 0.0
 
 
 _TRUSTED: ContextVar[bool] = ContextVar("values were checked before", default=False)

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, register
-from uhn.vocabulary import OPEN
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Foreign(Layer):
     """
 
     kind = "foreign"
-    type_code = OPEN  # of the class; every instance has its own, see `code`
+    type_code = -1  # of the class; every instance has its own, see `code`
 
     path: str
     module: str

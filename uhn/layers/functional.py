@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from uhn.vocabulary import Activation, InputPooling
+from uhn.vocabulary import Activation, AnyActivation, InputPooling, OpenActivation
 
 NORM_EPS = 1e-5
 
@@ -21,15 +22,26 @@ POOLED_AXES: Final = {
 """Axes of what each input pooling takes: images or sequences; reshaping takes any."""
 
 
-def activate(x: Tensor, kind: Activation, param: float) -> Tensor:
+OTHERS: Final[Mapping[int, Callable[[Tensor], Tensor]]] = {
+    Activation.SILU: F.silu,
+    OpenActivation.GELU: F.gelu,
+    OpenActivation.TANH: torch.tanh,
+    OpenActivation.SIGMOID: torch.sigmoid,
+    OpenActivation.SINE: torch.sin,
+}
+"""Activations without a parameter."""
+
+
+def activate(x: Tensor, kind: AnyActivation, param: float) -> Tensor:
     """Apply the activation; ``param`` is the slope of a leaky ReLU or the alpha of an ELU. Any shape."""
+    assert not isinstance(kind, str), "a layer turns names into codes when it is made"
     if kind == Activation.NONE:
         return x
     if kind == Activation.LEAKY_RELU:
         return F.leaky_relu(x, param)
     if kind == Activation.ELU:
         return F.elu(x, param)
-    return F.silu(x)
+    return OTHERS[kind](x)
 
 
 def layer_norm(x: Tensor) -> Tensor:

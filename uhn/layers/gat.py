@@ -15,7 +15,7 @@ from uhn.layers.checks import activation_setting, last_axis
 from uhn.layers.flow import Flow
 from uhn.layers.functional import dropout
 from uhn.layers.graphs import graph_edges, graph_input, project_features, with_self_loops
-from uhn.vocabulary import Activation, HeadConcat, Initialization, LayerType
+from uhn.vocabulary import Activation, AnyActivation, HeadConcat, Initialization, LayerType
 
 ATTENTION_SLOPE = 0.2
 
@@ -39,7 +39,7 @@ class GAT(Layer):
     concat: HeadConcat = HeadConcat.CONCAT
     bias: bool = True
     norm: bool = False
-    activation: Activation = Activation.NONE
+    activation: AnyActivation = Activation.NONE
     activation_param: float = 0.0
     dropout: float = 0.0
     initialization: Initialization = Initialization.DEFAULT
@@ -72,7 +72,7 @@ class GAT(Layer):
             "norm_type": self.norm,
             "output_size": self.out_size,
             "input_size": self.in_size,
-            "activation_type": self.activation,
+            "activation_type": int(self.activation),
             "activation_param": self.activation_param,
             "dropout_rate": self.dropout,
             "num_heads": self.heads,

@@ -13,7 +13,7 @@ from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, ca
 from uhn.layers.checks import activation_setting, last_axis
 from uhn.layers.flow import Flow
 from uhn.layers.graphs import graph_edges, graph_input, project_features, propagate
-from uhn.vocabulary import Activation, Initialization, LayerType
+from uhn.vocabulary import Activation, AnyActivation, Initialization, LayerType
 
 
 @register
@@ -32,7 +32,7 @@ class GCN(Layer):
     out_size: int
     bias: bool = True
     norm: bool = False
-    activation: Activation = Activation.NONE
+    activation: AnyActivation = Activation.NONE
     activation_param: float = 0.0
     dropout: float = 0.0
     initialization: Initialization = Initialization.DEFAULT
@@ -58,7 +58,7 @@ class GCN(Layer):
             "norm_type": self.norm,
             "output_size": self.out_size,
             "input_size": self.in_size,
-            "activation_type": self.activation,
+            "activation_type": int(self.activation),
             "activation_param": self.activation_param,
             "dropout_rate": self.dropout,
             "initialization_type": self.initialization,

@@ -18,7 +18,7 @@ from uhn.layers.base import Context
 from uhn.layers.checks import indices_below, unchecked
 from uhn.layers.functional import activate, dropout, layer_norm
 from uhn.transforms import composing, forming, mapped, traced
-from uhn.vocabulary import Activation
+from uhn.vocabulary import AnyActivation
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def project_features(
     return sparse_product(values, weight.t(), _sorted_once(x, (x.shape[0], x.shape[1]), _coordinates))
 
 
-def graph_input(x: Tensor, activation: Activation, param: float, norm: bool) -> Tensor:
+def graph_input(x: Tensor, activation: AnyActivation, param: float, norm: bool) -> Tensor:
     """Activation, then LayerNorm of node features ``[nodes, F]``.
 
     Raises:

@@ -15,7 +15,7 @@ from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, ca
 from uhn.layers.checks import activation_setting, last_axis
 from uhn.layers.flow import Flow
 from uhn.layers.functional import activate
-from uhn.vocabulary import Activation, Initialization, LayerType
+from uhn.vocabulary import Activation, AnyActivation, Initialization, LayerType
 
 
 @register
@@ -34,7 +34,7 @@ class KAN(Layer):
     grid_size: int = 5
     spline_order: int = 3
     bias: bool = True
-    activation: Activation = Activation.NONE
+    activation: AnyActivation = Activation.NONE
     activation_param: float = 0.0
     initialization: Initialization = Initialization.DEFAULT
 
@@ -67,7 +67,7 @@ class KAN(Layer):
             "bias_type": self.bias,
             "output_size": self.out_size,
             "input_size": self.in_size,
-            "activation_type": self.activation,
+            "activation_type": int(self.activation),
             "activation_param": self.activation_param,
             "grid_size": self.grid_size,
             "spline_order": self.spline_order,

@@ -27,7 +27,7 @@ from uhn.layers.base import (
 from uhn.layers.checks import activation_setting, last_axis
 from uhn.layers.flow import Flow
 from uhn.layers.functional import POOLED_AXES, activate, dropout, layer_norm, pool_input
-from uhn.vocabulary import Activation, Initialization, InputPooling, LayerType
+from uhn.vocabulary import Activation, AnyActivation, Initialization, InputPooling, LayerType
 
 
 @register
@@ -47,7 +47,7 @@ class Linear(Layer):
     bias: bool = True
     norm: bool = False
     shortcut: bool = False
-    activation: Activation = Activation.NONE
+    activation: AnyActivation = Activation.NONE
     activation_param: float = 0.0
     dropout: float = 0.0
     pooling: InputPooling = InputPooling.NONE
@@ -78,7 +78,7 @@ class Linear(Layer):
             "shortcut_type": self.shortcut,
             "output_size": self.out_size,
             "input_size": self.in_size,
-            "activation_type": self.activation,
+            "activation_type": int(self.activation),
             "activation_param": self.activation_param,
             "dropout_rate": self.dropout,
             "input_pooling_reshape_type": self.pooling,

@@ -10,10 +10,11 @@ from typing import Final
 from uhn import vocabulary as voc
 from uhn.arguments import integers, yes_or_no
 from uhn.layers.base import Layer
+from uhn.layers.checks import usual_param
 from uhn.layers.conv import Conv
 from uhn.layers.linear import Linear
 from uhn.models.spec import ModelSpec
-from uhn.vocabulary import Activation, DatasetType, InputPooling, ModelType, StagePooling, TaskType
+from uhn.vocabulary import Activation, AnyActivation, DatasetType, InputPooling, ModelType, StagePooling, TaskType
 
 CATEGORICAL: Final[Mapping[str, type[IntEnum]]] = {
     "bias_type": voc.Bias,
@@ -35,8 +36,8 @@ def mlp(
     bias: bool = True,
     norm: bool = True,
     shortcut: bool = True,
-    activation: Activation = Activation.LEAKY_RELU,
-    activation_param: float = 0.1,
+    activation: AnyActivation = Activation.LEAKY_RELU,
+    activation_param: float | None = None,
     dropout: float = 0.0,
     dataset: DatasetType = DatasetType.MNIST,
     task: TaskType = TaskType.IMAGE,
@@ -54,6 +55,7 @@ def mlp(
         yes_or_no("mlp", name, value)
     if len(sizes) < 2:
         raise ValueError(f"mlp wants at least an input and an output size, got {tuple(sizes)}")
+    slope = usual_param(activation, activation_param, 0.1)
     layers: list[Layer] = []
     last = len(sizes) - 2
     for number, (into, out) in enumerate(zip(sizes, sizes[1:], strict=False)):
@@ -66,7 +68,7 @@ def mlp(
                 norm=norm and not first,
                 shortcut=shortcut and not first and not final and into == out,
                 activation=Activation.NONE if first else activation,
-                activation_param=0.0 if first else activation_param,
+                activation_param=0.0 if first else slope,
                 dropout=0.0 if final else dropout,
                 pooling=InputPooling.RESHAPE_TO_2D if first else InputPooling.NONE,
             )
@@ -85,8 +87,8 @@ def cnn(
     bias: bool = True,
     norm: bool = True,
     shortcut: bool = True,
-    activation: Activation = Activation.LEAKY_RELU,
-    activation_param: float = 0.1,
+    activation: AnyActivation = Activation.LEAKY_RELU,
+    activation_param: float | None = None,
     dropout: float = 0.0,
     downsampling: StagePooling = StagePooling.CONV,
     pooling: InputPooling = InputPooling.AVG_POOL,
@@ -109,6 +111,7 @@ def cnn(
         raise ValueError(f"cnn wants one width per stage and at least one stage, got {stages} and {widths}")
     if len(widths) > 1 and widths[0] != widths[1]:
         raise ValueError(f"cnn: stage 1 must be as wide as the stem, got widths {tuple(widths)}")
+    slope = usual_param(activation, activation_param, 0.1)
     layers: list[Layer] = []
     into = channels
     for stage, (depth, width) in enumerate(zip(stages, widths, strict=True)):
@@ -125,7 +128,7 @@ def cnn(
                     groups=groups if norm and not stem else 0,
                     shortcut=shortcut and not stem and not down,
                     activation=Activation.NONE if stem else activation,
-                    activation_param=0.0 if stem else activation_param,
+                    activation_param=0.0 if stem else slope,
                     dropout=dropout,
                     pooling=downsampling if down else StagePooling.NONE,
                 )

@@ -7,10 +7,11 @@ from enum import IntEnum
 from typing import Final
 
 from uhn import vocabulary as voc
+from uhn.layers.checks import usual_param
 from uhn.layers.gat import GAT
 from uhn.layers.gcn import GCN
 from uhn.models.spec import ModelSpec
-from uhn.vocabulary import Activation, DatasetType, HeadConcat, ModelType, TaskType
+from uhn.vocabulary import Activation, AnyActivation, DatasetType, HeadConcat, ModelType, TaskType
 
 GCN_CATEGORICAL: Final[Mapping[str, type[IntEnum]]] = {
     "bias_type": voc.Bias,
@@ -33,15 +34,16 @@ def gcn(
     hidden: int = 64,
     bias: bool = True,
     norm: bool = False,
-    activation: Activation = Activation.LEAKY_RELU,
-    activation_param: float = 0.1,
+    activation: AnyActivation = Activation.LEAKY_RELU,
+    activation_param: float | None = None,
     dropout: float = 0.5,
     dataset: DatasetType = DatasetType.CORA,
     task: TaskType = TaskType.GRAPH,
 ) -> ModelSpec:
     """Two graph convolutions; dropout acts on the input of both, activation and norm on that of the second."""
+    slope = usual_param(activation, activation_param, 0.1)
     first = GCN(features, hidden, bias=bias, dropout=dropout)
-    second = GCN(hidden, classes, norm=norm, activation=activation, activation_param=activation_param, dropout=dropout)
+    second = GCN(hidden, classes, norm=norm, activation=activation, activation_param=slope, dropout=dropout)
     return ModelSpec("gcn", ModelType.GCN, (first, second), (), task, dataset)
 
 
@@ -54,13 +56,14 @@ def gat(
     output_heads: int = 1,
     bias: bool = True,
     norm: bool = False,
-    activation: Activation = Activation.ELU,
-    activation_param: float = 1.0,
+    activation: AnyActivation = Activation.ELU,
+    activation_param: float | None = None,
     dropout: float = 0.6,
     dataset: DatasetType = DatasetType.CORA,
     task: TaskType = TaskType.GRAPH,
 ) -> ModelSpec:
     """Two graph attention layers: ``heads`` of width ``hidden`` concatenated, then ``output_heads`` averaged."""
+    slope = usual_param(activation, activation_param, 1.0)
     first = GAT(features, hidden, heads, HeadConcat.CONCAT, bias=bias, dropout=dropout)
     second = GAT(
         heads * hidden,
@@ -69,7 +72,7 @@ def gat(
         HeadConcat.AVG,
         norm=norm,
         activation=activation,
-        activation_param=activation_param,
+        activation_param=slope,
         dropout=dropout,
     )
     return ModelSpec("gat", ModelType.GAT, (first, second), (), task, dataset)

@@ -8,9 +8,10 @@ from typing import Final
 
 from uhn import vocabulary as voc
 from uhn.arguments import integers
+from uhn.layers.checks import usual_param
 from uhn.layers.kan import KAN
 from uhn.models.spec import ModelSpec
-from uhn.vocabulary import Activation, DatasetType, ModelType, TaskType
+from uhn.vocabulary import Activation, AnyActivation, DatasetType, ModelType, TaskType
 
 CATEGORICAL: Final[Mapping[str, type[IntEnum]]] = {"bias_type": voc.Bias, "activation_type": voc.Activation}
 """Local fields whose declared range is their whole enumeration in this family, used or not."""
@@ -22,8 +23,8 @@ def kan(
     grid_size: int = 5,
     spline_order: int = 3,
     bias: bool = True,
-    activation: Activation = Activation.SILU,
-    activation_param: float = 0.0,
+    activation: AnyActivation = Activation.SILU,
+    activation_param: float | None = None,
     dataset: DatasetType = DatasetType.KV,
     task: TaskType = TaskType.FORMULA,
 ) -> ModelSpec:
@@ -35,6 +36,7 @@ def kan(
     sizes = integers("kan", "sizes", sizes, 1)
     if len(sizes) < 2:
         raise ValueError(f"kan wants at least an input and an output size, got {tuple(sizes)}")
+    slope = usual_param(activation, activation_param, 0.0)
     layers = tuple(
         KAN(
             into,
@@ -43,7 +45,7 @@ def kan(
             spline_order,
             bias=bias,
             activation=activation if number else Activation.NONE,
-            activation_param=activation_param if number else 0.0,
+            activation_param=slope if number else 0.0,
         )
         for number, (into, out) in enumerate(zip(sizes, sizes[1:], strict=False))
     )

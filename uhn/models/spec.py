@@ -230,8 +230,27 @@ class ModelSpec:
             slot.param.init,
         )
 
-    def with_task(self, task_type: voc.TaskType, dataset_type: voc.DatasetType) -> ModelSpec:
-        """Return the same model in the service of another task (Table 9)."""
+    def with_task(
+        self, task_type: voc.TaskType | int | str, dataset_type: voc.DatasetType | int | None = None
+    ) -> ModelSpec:
+        """Return the same model in the service of another task.
+
+        Args:
+            task_type: the paper's (Table 9), a code of your own from 100 up, or a name of your own, alone: it stands
+                for a pair of codes, the same everywhere (see :func:`~uhn.vocabulary.named_task`).
+            dataset_type: as ``task_type``; with a name there is none.
+
+        Example:
+            >>> spec = uhn.mlp((4, 8, 3)).with_task("my-clinic-7")
+            >>> spec.task_type, spec.dataset_type
+            (438, 461)
+        """
+        if isinstance(task_type, str):
+            if dataset_type is not None:
+                raise ValueError(f"with_task wants a name alone, got {task_type!r:.100} and {dataset_type!r:.100}")
+            task_type, dataset_type = voc.named_task(task_type)
+        if dataset_type is None:
+            raise ValueError(f"with_task wants a task type and a dataset type, or a name, got {task_type!r:.100} alone")
         return replace(self, task_type=task_type, dataset_type=dataset_type)
 
     def __repr__(self) -> str:

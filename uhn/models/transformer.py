@@ -10,10 +10,11 @@ from uhn import vocabulary as voc
 from uhn.arguments import integers, yes_or_no
 from uhn.layers.attention import Attention
 from uhn.layers.base import Layer
+from uhn.layers.checks import usual_param
 from uhn.layers.embedding import Embedding
 from uhn.layers.linear import Linear
 from uhn.models.spec import ModelSpec
-from uhn.vocabulary import Activation, DatasetType, InputPooling, ModelType, TaskType
+from uhn.vocabulary import Activation, AnyActivation, DatasetType, InputPooling, ModelType, TaskType
 
 CATEGORICAL: Final[Mapping[str, type[IntEnum]]] = {
     "bias_type": voc.Bias,
@@ -36,8 +37,8 @@ def transformer(
     bias: bool = True,
     norm: bool = True,
     shortcut: bool = True,
-    activation: Activation = Activation.LEAKY_RELU,
-    activation_param: float = 0.1,
+    activation: AnyActivation = Activation.LEAKY_RELU,
+    activation_param: float | None = None,
     dropout: float = 0.2,
     dataset: DatasetType = DatasetType.AG_NEWS,
     task: TaskType = TaskType.TEXT,
@@ -55,6 +56,7 @@ def transformer(
         yes_or_no("transformer", name, value)
     if not feedforward:
         raise ValueError("transformer wants one feed-forward depth per encoder, got none")
+    slope = usual_param(activation, activation_param, 0.1)
     layers: list[Layer] = [Embedding(vocabulary, size, max_length, dropout)]
     for encoder, depth in enumerate(feedforward):
         first = encoder == 0
@@ -66,11 +68,11 @@ def transformer(
                 norm=norm and not first,
                 shortcut=shortcut,
                 activation=Activation.NONE if first else activation,
-                activation_param=0.0 if first else activation_param,
+                activation_param=0.0 if first else slope,
                 dropout=dropout,
             )
         )
-        linear = Linear(size, size, bias, norm, shortcut, activation, activation_param, dropout)
+        linear = Linear(size, size, bias, norm, shortcut, activation, slope, dropout)
         layers += [linear] * depth
     layers.append(Linear(size, classes, pooling=InputPooling.FIRST_TOKEN))
     fields = (("num_encoders", len(feedforward)),)

@@ -24,7 +24,7 @@ from uhn.sources.conditions import ConditionEncoder, Mode
 from uhn.sources.structure import StructureEncoder
 from uhn.sources.trunk import ResidualBlock, generate
 from uhn.transforms import never_traced
-from uhn.vocabulary import INDEX_FIELDS, INDEX_NAMES, STRUCTURE_FIELDS, TaskType
+from uhn.vocabulary import INDEX_FIELDS, INDEX_NAMES, STRUCTURE_FIELDS, TaskType, named_task
 
 
 class UniversalHypernetwork(WeightSource):
@@ -120,23 +120,24 @@ class UniversalHypernetwork(WeightSource):
 
     @classmethod
     def for_specs(
-        cls, specs: Sequence[ModelSpec], *, tasks: Sequence[tuple[TaskType, Any]] | None = None, **settings: Any
+        cls, specs: Sequence[ModelSpec], *, tasks: Sequence[tuple[TaskType, Any] | str] | None = None, **settings: Any
     ) -> UniversalHypernetwork:
         """Build a generator whose declared ranges cover ``specs``; with several, the structure encoder is on.
 
         Args:
             specs: models it will serve, or the extreme members of a sampled family.
-            tasks: one (task type, dataset type) per spec, if the specs do not carry theirs already.
+            tasks: one (task type, dataset type) or name per spec, if the specs do not carry theirs already.
             settings: as for the constructor.
         """
         specs = several_specs(specs, "for_specs")
         if tasks is not None:
-            for task in tasks:
-                if not isinstance(task, tuple | list) or len(task) != 2:
-                    raise TypeError(f"for_specs wants a (task type, dataset type) per spec, got {task!r:.100}")
-            if len(tasks) != len(specs):
-                raise ValueError(f"for_specs wants one task per spec, got {len(tasks)} tasks for {len(specs)} specs")
-            specs = tuple(spec.with_task(*task) for spec, task in zip(specs, tasks, strict=True))
+            pairs = [_task(task) for task in tasks]
+            if len(pairs) != len(specs):
+                raise ValueError(f"for_specs wants one task per spec, got {len(pairs)} tasks for {len(specs)} specs")
+            names = {task: pair for task, pair in zip(tasks, pairs, strict=True) if isinstance(task, str)}
+            if len(set(names.values())) < len(names):
+                raise ValueError(f"for_specs wants names of tasks with different codes, got {names!r:.200}: rename one")
+            specs = tuple(spec.with_task(*pair) for spec, pair in zip(specs, pairs, strict=True))
         settings.setdefault("structure", len(specs) > 1)
         return cls(Ranges.declared(specs), **settings)
 
@@ -264,6 +265,15 @@ class UniversalHypernetwork(WeightSource):
             raise ValueError(f"{path} holds a {type(source).__name__} ({source.kind!r}), wanted {cls.__name__}")
         source.allow_extrapolation = allow_extrapolation
         return source
+
+
+def _task(task: Any) -> tuple[Any, Any]:
+    """The codes of a task. Raises ``TypeError`` unless it is a pair or a name."""
+    if isinstance(task, str):
+        return named_task(task)
+    if not isinstance(task, tuple | list) or len(task) != 2:
+        raise TypeError(f"for_specs wants a (task type, dataset type) or a name per spec, got {task!r:.100}")
+    return task[0], task[1]
 
 
 def expected_counts(
