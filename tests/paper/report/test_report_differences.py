@@ -19,7 +19,7 @@ from uhn.paper.plan import Plan
 from uhn.paper.report.coverage import to_markdown as coverage
 from uhn.paper.report.reductions import SAID_ELSEWHERE
 from uhn.paper.report.render import open_book
-from uhn.paper.report.tables import Table, build, to_markdown
+from uhn.paper.report.tables import Table, build, to_markdown, to_tex
 from uhn.paper.settings import RunSettings
 from uhn.paper.sweeps.stages import Outcome, Values
 from uhn.paper.tables.catalogue import tables
@@ -167,6 +167,18 @@ def test_less_is_reduced_and_otherwise_is_changed(whole: Params, tmp_path: Path,
     assert f"- *{mark}*: " in to_markdown(built)
     book = open_book(tmp_path, "other", tmp_path / "params.yaml", present=False)
     assert f"| mnist-mlp | uhn | {mark} | 3 of 3 (paper 3) |" in coverage(book)
+
+
+def test_every_table_of_runs_says_their_arithmetic(whole: Params, tmp_path: Path) -> None:
+    """The paper's program mixed fp16 and float32: at its own settings too, the caption is not silent about it."""
+    text = cut(whole, "table01", "mnist-mlp")
+    (tmp_path / "params.yaml").write_text(text)
+    assert table(tmp_path / "params.yaml", tmp_path, "table01", "paper").precision == ""
+    leave(tmp_path, *map(planned, runs_of(text, "mnist-mlp", "paper")), profile="paper")
+    built = table(tmp_path / "params.yaml", tmp_path, "table01", "paper")
+    assert built.cell("mnist-mlp", "uhn").marks == ()
+    sentence = "Arithmetic: fp32; the paper's program trained in fp16 with AMP."
+    assert sentence in to_markdown(built) and sentence in to_tex(built)
 
 
 def test_a_step_of_a_full_batch_is_an_epoch(whole: Params, tmp_path: Path) -> None:

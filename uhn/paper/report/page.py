@@ -93,7 +93,7 @@ def _table(table: Table) -> str:
     notes += [f"<li>{escape(note)}</li>" for note in spec.notes]
     return (
         f'<section id="{spec.name}"><h2>Table {spec.number}. {escape(spec.title)}</h2>'
-        + (f'<p class="small">{escape(table.hyperparameters)}</p>' if table.hyperparameters else "")
+        + (f'<p class="small">{escape(table.about)}</p>' if table.about else "")
         + f'<div class="scroll" tabindex="0"><table class="cards"><thead><tr>{heads}</tr></thead>'
         + f'<tbody>{"".join(body)}</tbody></table></div><ul class="legend">{"".join(notes)}</ul>'
         + (f'<p class="small">{escape(table.differences[0])}</p><ul class="caption">{caption}</ul>' if caption else "")

@@ -84,6 +84,18 @@ class Table:
         return f"Hyperparameters: {'; '.join(told)}."
 
     @cached_property
+    def precision(self) -> str:
+        """One sentence about the arithmetic of the runs beside the paper's; empty without runs."""
+        evidence = (cell.evidence for cells in self.cells for cell in cells if cell.evidence is not None)
+        found = dict.fromkeys(str(run.settings.get("precision", "fp32")) for each in evidence for run in each.runs)
+        return f"Arithmetic: {' and '.join(found)}; the paper's program trained in fp16 with AMP." if found else ""
+
+    @property
+    def about(self) -> str:
+        """What is to be said of all runs of the table: whose hyperparameters they have, in which arithmetic."""
+        return " ".join(filter(None, (self.hyperparameters, self.precision)))
+
+    @cached_property
     def differences(self) -> tuple[str, ...]:
         """Where the runs are not as the paper's: a heading, and a sentence per set of cells that share it."""
         where: dict[tuple[str, str], list[str]] = {}
@@ -139,7 +151,7 @@ def to_markdown(table: Table) -> str:
     lines = [
         f"# Table {table.spec.number}. {table.spec.title}",
         "",
-        f"Profile {table.profile}. {table.hyperparameters}".rstrip(),
+        f"Profile {table.profile}. {table.about}".rstrip(),
     ]
     if table.differences:
         lines += ["", table.differences[0], "", *(f"- {sentence}" for sentence in table.differences[1:])]
@@ -185,7 +197,7 @@ def to_tex(table: Table) -> str:
         return tex(cell.text) + (rf" {{\scriptsize ({tex(', '.join(cell.marks))})}}" if cell.marks else "")
 
     columns = table.spec.columns
-    notes = [table.hyperparameters] if table.hyperparameters else []
+    notes = [table.about] if table.about else []
     notes += [*table.differences, *(f"{word}: {meaning}" for word, meaning in table.legend), *table.spec.notes]
     block = [rf"  {tex(note)}\par" for note in notes]
     if block:

@@ -92,7 +92,9 @@ def _recursion() -> TableSpec:
     )
     notes = (
         "Every generator has the task-structure encoder, K = 0 included; the last row is Table 1's run without it.",
-        "The paper's K = 0 value is most likely a run without the encoder (inferred).",
+        "The paper's values are read in its program's README; its K = 0 is most likely a run without the encoder "
+        "(inferred).",
+        "How K = 0 with the encoder was trained the paper does not say: as K = 1, with one level's steps (ours).",
     )
     return TableSpec(5, "Recursion: generators of generators", columns, tuple(rows), notes)
 
