@@ -175,7 +175,7 @@ def _drawing_from(seed: int) -> Iterator[None]:
     before = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # the CPU's alone: a GPU's is not put back here
             random.seed(seed)
             np.random.seed(seed % 2**32)
             yield

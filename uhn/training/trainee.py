@@ -110,8 +110,11 @@ class Trainee(WeightSource):
             return run(spec, flat, inputs, training=True, rng=rng)
         args = inputs if isinstance(inputs, tuple) else (inputs,)
         devices = [flat.device] if flat.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):  # a module's dropout draws from the global generator
-            torch.manual_seed(int(torch.randint(2**62, (), generator=rng, device=rng.device)))
+        with torch.random.fork_rng(devices=devices):  # a module's dropout draws from the global generators
+            drawn = int(torch.randint(2**62, (), generator=rng, device=rng.device))
+            torch.default_generator.manual_seed(drawn)
+            if devices:
+                torch.cuda.manual_seed(drawn)
             return call(module, spec, flat, *args)
 
 
