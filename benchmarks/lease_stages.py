@@ -15,7 +15,6 @@ import torch
 from benchmarks import gpu_check
 from benchmarks.cases import Case, case
 from benchmarks.sides import Straightforward
-from uhn.data.pins import DataError
 from uhn.files import write_atomically
 from uhn.paper.config import load_config
 from uhn.paper.plan import Plan
@@ -26,6 +25,7 @@ from uhn.paper.runs.queue import Queue, work_off
 from uhn.paper.runs.record import hardware
 from uhn.paper.settings import RunSettings
 from uhn.sources import UniversalHypernetwork, WeightSource
+from uhn.tasks.fetch.checksums import DataError
 from uhn.training.interrupts import Stopped
 from uhn.training.precision import autocast, reproducible
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-import uhn.models
 from uhn.models import zoo, zoo_names
 from uhn.models.feedforward import mlp
 from uhn.paper.runs import identity
@@ -123,7 +122,13 @@ def test_a_statement_changes_the_runs_that_use_its_module(change: Change) -> Non
         "sources/trunk.py": HYPERNETWORKS,
         "descriptors/kernels.py": HYPERNETWORKS,
         "tasks/graph.py": {"gcn", "gat"},
-        "data/formulas.py": {"kan", "kan-direct"},
+        "tasks/planetoid.py": {"gcn", "gat"},
+        "tasks/mnist.py": {"mlp", "mlp-direct", "cnn", "chain", "set"},
+        "tasks/cifar10.py": {"cnn-direct", "cnn-ha"},
+        "tasks/imdb.py": {"text"},
+        "tasks/tokens.py": {"text"},
+        "tasks/functions.py": {"kan", "kan-direct"},
+        "tasks/dataset.py": set(RUNS),
         "training/loop.py": set(RUNS),
         "layers/base.py": set(RUNS),
         "randomness.py": set(RUNS),
@@ -136,13 +141,20 @@ def test_reports_the_plan_and_the_way_files_are_written_change_nothing(
     change: Change,
 ) -> None:
     statement = FUTURE + "\nCHANGED = 1\n"
-    for module in ("paper/plan.py", "paper/runs/execute.py", "paper/report/tables.py", "files.py", "paper/cli.py"):
+    for module in (
+        "paper/plan.py",
+        "paper/runs/execute.py",
+        "paper/report/tables.py",
+        "files.py",
+        "paper/cli.py",
+        "tasks/fetch/unpack.py",
+    ):
         assert change(module, FUTURE, statement) == set(), module
 
 
 def test_another_model_of_the_same_name_changes_the_runs_that_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
     before = {name: identity.source_digest(run) for name, run in RUNS.items()}
-    monkeypatch.setattr(uhn.models, "zoo", lambda name: mlp((784, 64, 10)) if name == "mlp-mnist" else zoo(name))
+    monkeypatch.setattr(identity, "zoo", lambda name: mlp((784, 64, 10)) if name == "mlp-mnist" else zoo(name))
     after = {name: identity.source_digest(run) for name, run in RUNS.items()}
     assert {name for name in RUNS if before[name] != after[name]} == {"mlp", "mlp-direct", "chain", "set"}
 
@@ -191,7 +203,12 @@ def test_settings_that_decide_the_result_are_identity_and_captions_are_not() -> 
     assert identity.run_identity(settings(compute={"kernel": "eager"}), ["f"]) == base
     kept_back = [settings(validate_split=True, score=score) for score in ("test", "validation")]
     assert len({identity.run_identity(run, ["f"]) for run in kept_back}) == 2
-    assert set(CHANGES) | set(SAME) | {"method", "model_set", "score"} == set(RunSettings.model_fields), (
+    baselines = [
+        RUNS["cnn-ha"],
+        RUNS["cnn-ha"].model_copy(update={"options": RUNS["cnn-ha"].options | {"embedding": 3}}),
+    ]
+    assert len({identity.run_identity(run, ["f"]) for run in baselines}) == 2
+    assert set(CHANGES) | set(SAME) | {"method", "model_set", "options", "score"} == set(RunSettings.model_fields), (
         "every setting is known"
     )
 

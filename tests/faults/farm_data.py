@@ -6,9 +6,11 @@ import gzip
 import hashlib
 import io
 import tarfile
+from dataclasses import replace
 
-from uhn.data.entries import Entry, Source
-from uhn.data.pins import File
+from uhn.tasks import DATASETS
+from uhn.tasks.dataset import Dataset
+from uhn.tasks.fetch.checksums import File, Origin
 
 FILES = {f"toy/{name}": f"what {name} holds\n".encode() * 20_000 for name in ("plain", "zipped", "member")}
 
@@ -30,18 +32,16 @@ PLACES = {
 """What a place holds, by name."""
 
 
-def entry(url: str = "") -> Entry:
+def toy(url: str = "") -> Dataset:
     """The dataset, with its places below an address, or below a mirror's folder."""
     at = f"{url}/" if url else ""
-    return Entry(
-        "toy",
-        "",
-        tuple(File(path, hashlib.sha256(data).hexdigest(), len(data)) for path, data in FILES.items()),
-        (
-            Source(f"{at}plain", (("toy/plain", ""),), "plain"),
-            Source(f"{at}zipped.gz", (("toy/zipped", ""),), "gzip"),
-            Source(f"{at}all.tgz", (("toy/member", "in/member"),), "tar"),
+    return replace(
+        DATASETS["imdb"],
+        name="toy",
+        files=tuple(File(path, hashlib.sha256(data).hexdigest(), len(data)) for path, data in FILES.items()),
+        origins=(
+            Origin(f"{at}plain", (("toy/plain", ""),), "plain"),
+            Origin(f"{at}zipped.gz", (("toy/zipped", ""),), "gzip"),
+            Origin(f"{at}all.tgz", (("toy/member", "in/member"),), "tar"),
         ),
-        "",
-        "",
     )

@@ -11,9 +11,10 @@ import signal
 import sys
 from pathlib import Path
 
-from farm_data import entry
+from farm_data import toy
 
-from uhn.data import download, fetch
+from uhn.tasks import DATASETS
+from uhn.tasks.fetch import download, mirrors
 
 
 def main() -> None:
@@ -25,9 +26,9 @@ def main() -> None:
         if (child := os.fork()) == 0:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-            fetch.ENTRIES = {"toy": entry(url)}  # type: ignore[assignment]
+            DATASETS["toy"] = toy(url)  # type: ignore[index]
             try:
-                fetch.fetch("toy", Path(root), mirror="")
+                mirrors.fetch("toy", Path(root), mirror="")
             except (KeyboardInterrupt, SystemExit):
                 os._exit(3)
             os._exit(0)

@@ -14,19 +14,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from farm import failing, seeds
-from farm_data import FILES, PLACES, entry
+from farm_data import FILES, PLACES, toy
 from liars import Liars, pieces
 
-from uhn.data import fetch, images, receipts, text
-from uhn.data.entries import Entry, Source
-from uhn.data.fetch import ensure, verify
-from uhn.data.images import load_mnist
-from uhn.data.pins import DataError, File, PinError, UnavailableError
-from uhn.data.text import load_text
+from uhn.tasks import DATASETS, receipts
+from uhn.tasks.fetch import mirrors
+from uhn.tasks.fetch.checksums import ChecksumError, DataError, File, Origin, UnavailableError
+from uhn.tasks.fetch.mirrors import ensure, verify
 
 HERE = Path(__file__).parent
 
@@ -94,7 +93,7 @@ def test_signals(tmp_path: Path, server: Liars, driver: Callable[..., tuple[int,
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
 @pytest.mark.parametrize("call", ["fsync", "replace", "write", "mkdir"])
 def test_failing_calls(call: str, error: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "ENTRIES", {"toy": entry()})
+    monkeypatch.setitem(DATASETS, "toy", toy())  # type: ignore[arg-type]
     (tmp_path / "mirror").mkdir()
     for name, content in PLACES.items():
         (tmp_path / "mirror" / name).write_bytes(content)
@@ -102,13 +101,13 @@ def test_failing_calls(call: str, error: int, tmp_path: Path, monkeypatch: pytes
         root = tmp_path / str(number)
         with failing(call, number, error) as count:
             try:
-                fetch.fetch("toy", root, mirror=str(tmp_path / "mirror"))
+                mirrors.fetch("toy", root, mirror=str(tmp_path / "mirror"))
             except DataError as refused:
                 assert str(root) in str(refused) and os.strerror(error) in str(refused)
             else:
                 assert below(root) == FILES
         assert all(FILES[path] == content for path, content in below(root).items())
-        fetch.fetch("toy", root, mirror=str(tmp_path / "mirror"))
+        mirrors.fetch("toy", root, mirror=str(tmp_path / "mirror"))
         assert below(root) == FILES
     assert count[0] < number, "every call has failed once"
 
@@ -130,15 +129,17 @@ NEWS = {
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data root with digits and news, and a mirror that has them too."""
-    entries = {}
     for name, files in (("mnist", DIGITS), ("ag_news", NEWS)):
-        pins = tuple(File(path, hashlib.sha256(data).hexdigest(), len(data)) for path, data in files.items())
-        entries[name] = Entry(name, "", pins, tuple(Source(path, ((path, ""),)) for path in files), "", "")
+        known = replace(
+            DATASETS[name],
+            files=tuple(File(path, hashlib.sha256(data).hexdigest(), len(data)) for path, data in files.items()),
+            origins=tuple(Origin(path, ((path, ""),)) for path in files),
+            fallback="",
+        )
+        monkeypatch.setitem(DATASETS, name, known)  # type: ignore[arg-type]
         for place, (path, data) in itertools.product(("data", "mirror"), files.items()):
             (tmp_path / place / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / place / path).write_bytes(data)
-    for module in (fetch, images, text):
-        monkeypatch.setattr(module, "ENTRIES", entries)
     monkeypatch.setenv("UHN_DATA_MIRROR", str(tmp_path / "mirror"))
     return tmp_path / "data"
 
@@ -158,31 +159,31 @@ def test_flipped_data(name: str, root: Path) -> None:
         victim = rng.choice(sorted(files))
         flipped(root / victim, rng)
         assert verify(name, root) == {path: "changed" if path == victim else "ok" for path in files}
-        with pytest.raises(PinError, match="damaged"):
-            load_mnist(root) if name == "mnist" else load_text(name, root)
-        fetch.fetch(name, root)
+        with pytest.raises(ChecksumError, match="damaged"):
+            DATASETS[name].read(root, 0)
+        mirrors.fetch(name, root)
         assert (root / victim).read_bytes() == files[victim]
 
 
 def test_flipped_cache(root: Path) -> None:
-    tokens = [part.ids.tolist() for part in load_text("ag_news", root)]
+    tokens = [part.ids.tolist() for part in DATASETS["ag_news"].read(root, 0)]
     (cache,) = (root / "cache").iterdir()
     whole = cache.read_bytes()
     for seed in seeds(40):
         flipped(cache, random.Random(seed))
-        assert [part.ids.tolist() for part in load_text("ag_news", root)] == tokens, f"seed {seed}"
+        assert [part.ids.tolist() for part in DATASETS["ag_news"].read(root, 0)] == tokens, f"seed {seed}"
         assert cache.read_bytes() == whole
 
 
 def test_flipped_notes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was noted about data that could not be had is believed or not, and stops nothing."""
+    """What was noted about data that could not be obtained is believed or not, and stops nothing."""
     monkeypatch.delenv("UHN_DATA_MIRROR")
     next(root.glob("mnist/t10k-labels*")).unlink()
     receipts.obtain("mnist", root, stand_in=True).write(root / "receipts")
     for note, seed in itertools.product(("receipts/mnist.json", ".unavailable/mnist.json"), seeds(20)):
         told = (root / note).read_bytes()
         flipped(root / note, random.Random(seed))
-        with pytest.raises(UnavailableError, match="t10k-labels|could not be had"):
+        with pytest.raises(UnavailableError, match="t10k-labels|could not be obtained"):
             ensure("mnist", root)
         receipts.outdated("mnist", root, root / "receipts")
         receipts.notice([found] if (found := receipts.read_receipt("mnist", root / "receipts")) else [])

@@ -6,6 +6,7 @@ import hashlib
 import random
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,9 +14,9 @@ import pytest
 from farm import seeds
 from liars import CONTENT, LIES, OK, Liars, drips, says
 
-from uhn.data import connections, download, fetch
-from uhn.data.entries import Entry, Source
-from uhn.data.pins import File
+from uhn.tasks import DATASETS
+from uhn.tasks.fetch import connections, download, mirrors
+from uhn.tasks.fetch.checksums import File, Origin
 
 FILE = File("toy/file", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
 GIVES = (("toy/file", ""),)
@@ -36,11 +37,12 @@ def liars(monkeypatch: pytest.MonkeyPatch) -> Iterator[Liars]:
     running.close()
 
 
-def fetched(root: Path, *sources: Source) -> dict[str, bytes]:
+def fetched(root: Path, *origins: Origin) -> dict[str, bytes]:
     """Fetch from these places; return every file that lies below the root afterwards, locks left out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fetch, "ENTRIES", {"toy": Entry("toy", "", (FILE,), sources, "", "")})
-        fetch.fetch("toy", root, mirror="")
+        known = replace(DATASETS["imdb"], name="toy", files=(FILE,), origins=origins)
+        patch.setitem(DATASETS, "toy", known)  # type: ignore[arg-type]
+        mirrors.fetch("toy", root, mirror="")
     files = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
     return {str(path): (root / path).read_bytes() for path in files if path.parts[0] != ".locks"}
 
@@ -52,8 +54,8 @@ def test_a_lying_place_does_not_keep_the_next_from_being_asked(lie: str, liars: 
     try:
         found = fetched(
             tmp_path,
-            Source(f"{liars.url}/{quote(lie)}", GIVES, packing, 1 << 20),  # type: ignore[arg-type]
-            Source(f"{liars.url}/good", GIVES, "plain", 1 << 20),
+            Origin(f"{liars.url}/{quote(lie)}", GIVES, packing, 1 << 20),  # type: ignore[arg-type]
+            Origin(f"{liars.url}/good", GIVES, "plain", 1 << 20),
         )
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -66,7 +68,7 @@ def test_a_lying_place_does_not_keep_the_next_from_being_asked(lie: str, liars: 
 
 def test_a_handshake_that_drips(liars: Liars, tmp_path: Path) -> None:
     liars.handshake = drips(b"\x16\x03\x03\x40\x00", b"x")
-    drip, good = (Source(f"{url}", GIVES) for url in (f"https://127.0.0.1:{liars.port}/drip", f"{liars.url}/good"))
+    drip, good = (Origin(f"{url}", GIVES) for url in (f"https://127.0.0.1:{liars.port}/drip", f"{liars.url}/good"))
     assert fetched(tmp_path, drip, good) == {"toy/file": CONTENT}
 
 
@@ -84,7 +86,7 @@ def test_random_answers(liars: Liars, tmp_path: Path) -> None:
         liars.lies["random"] = says(bytes(answer))
         found = fetched(
             tmp_path / str(seed),
-            Source(f"{liars.url}/random", GIVES, "plain", 1 << 20),
-            Source(f"{liars.url}/good", GIVES, "plain", 1 << 20),
+            Origin(f"{liars.url}/random", GIVES, "plain", 1 << 20),
+            Origin(f"{liars.url}/good", GIVES, "plain", 1 << 20),
         )
         assert found == {"toy/file": CONTENT}, f"seed {seed}"

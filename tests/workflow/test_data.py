@@ -7,7 +7,7 @@ import json
 import pytest
 from workflow_copy import Workflow
 
-from uhn.data.entries import ENTRIES
+from uhn.tasks import DATASETS
 
 pytestmark = pytest.mark.workflow
 
@@ -22,7 +22,7 @@ def test_stand_ins_are_said_aloud_and_replaced_when_the_data_come(workflow: Work
     assert "cora" in last and "Reason: no mirror" in last and "Cure: set UHN_DATA_MIRROR" in last
     again = workflow.snakemake(CORA)
     assert last in again.splitlines() and "Nothing to be done" in again
-    for file in ENTRIES["cora"].files:  # as `uhn data fetch` would leave them
+    for file in DATASETS["cora"].files:  # as `uhn data fetch` would leave them
         (workflow.folder / "data" / file.path).parent.mkdir(parents=True, exist_ok=True)
         (workflow.folder / "data" / file.path).touch()
     said = workflow.snakemake(CORA, "-n")
@@ -31,9 +31,9 @@ def test_stand_ins_are_said_aloud_and_replaced_when_the_data_come(workflow: Work
 
 def test_what_must_be_real_stops_with_its_reason_and_its_cure(workflow: Workflow) -> None:
     said = workflow.snakemake(CORA, check=False, profile="paper")
-    assert "dataset 'cora': planetoid/ind.cora.x could not be had. Places tried:" in said
+    assert "dataset 'cora': planetoid/ind.cora.x could not be obtained. Places tried:" in said
     assert "Cure: set UHN_DATA_MIRROR to a folder" in said
     mirror = workflow.snakemake(CORA, check=False, UHN_DATA_MIRROR="/nonexistent/x")
     assert "/nonexistent/x/planetoid/ind.cora.x: No such file or directory" in mirror
-    assert "nothing stands in for what it lacks" in mirror and "could not be had" in mirror
+    assert "nothing stands in for what it lacks" in mirror and "could not be obtained" in mirror
     assert not (workflow.folder / CORA).exists()

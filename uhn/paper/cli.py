@@ -1,6 +1,6 @@
 """The command ``uhn``: it imports what the asked command needs, calls it and turns errors into exit codes.
 
-Exit codes: 0 done, 1 something could not be had or is not as it should be, 2 bad input, 130 Ctrl-C, 143 SIGTERM.
+Exit codes: 0 done, 1 something is unavailable or is not as it should be, 2 bad input, 130 Ctrl-C, 143 SIGTERM.
 ``UHN_TRACEBACK=1`` shows where a reported error came from.
 """
 
@@ -17,7 +17,6 @@ from importlib import import_module
 from types import FrameType
 
 import uhn
-from uhn.data.pins import DataError
 
 COMMANDS = {
     "run": ("run", "train runs, or resume them, in one process"),
@@ -121,8 +120,6 @@ def _told(error: Exception) -> tuple[int, str] | None:
     """Exit code and words for an error that can happen to a correct program; None for any other."""
     words = " ".join(str(error).split())
     match error:
-        case DataError():
-            return 1, str(error)
         case MemoryError():
             return 1, words or "out of memory"
         case OSError():
@@ -131,8 +128,13 @@ def _told(error: Exception) -> tuple[int, str] | None:
             return (2 if isinstance(error, WRONG_PATH) or error.errno in WRONG_PLACE else 1), words
         case ValueError():
             return 2, words
-        case RuntimeError() if any(text in words for text in OUT_OF_MEMORY):
-            return 1, f"out of memory: {words[:200]}"
+        case RuntimeError():
+            from uhn.tasks.fetch.checksums import DataError  # imports numpy, which `uhn --help` need not wait for
+
+            if isinstance(error, DataError):
+                return 1, str(error)
+            if any(text in words for text in OUT_OF_MEMORY):
+                return 1, f"out of memory: {words[:200]}"
     return None
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from uhn.data.receipts import receipt_file
 from uhn.paper.names import FOLDER
 from uhn.paper.plan import Plan
+from uhn.tasks.receipts import receipt_file
 
 CODE = ("Snakefile", "workflow", "uhn")
 

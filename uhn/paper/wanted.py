@@ -20,9 +20,9 @@ PICTURES: Final = ("png", "svg")
 MEASURED_BY: Final = {
     "descriptors": ("vocabulary.py", "layers"),
     "model-sets": ("vocabulary.py", "layers", "models"),
-    "citation": ("data", "tasks"),
+    "citation": ("tasks",),
 }
-"""Topics of facts that can be measured, and the modules and rooms that they are measured by."""
+"""Topics of facts that can be measured, and the modules and packages that they are measured by."""
 
 
 def planned_sets(plan: Plan) -> dict[str, str]:

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from uhn.data.receipts import Kind
 from uhn.models.forward import Inputs
+from uhn.tasks.dataset import Kind
 from uhn.vocabulary import DatasetType, TaskType
 
 Split = Literal["train", "val", "test"]
@@ -73,7 +73,7 @@ class Card:
 
     name: str
     task_type: TaskType
-    dataset_type: DatasetType
+    dataset_type: DatasetType | int
     classes: int | None
     provenance: Provenance
 
@@ -103,8 +103,8 @@ class Task(ABC):
         return self.card.task_type
 
     @property
-    def dataset_type(self) -> DatasetType:
-        """Dataset code (Table 9)."""
+    def dataset_type(self) -> DatasetType | int:
+        """Dataset code (Table 9; from 100 up open to everybody)."""
         return self.card.dataset_type
 
     @property

@@ -11,7 +11,6 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from uhn.data.formulas import Points
 from uhn.models.forward import Inputs
 from uhn.tasks.base import Batch, Card, Split, Task
 
@@ -22,11 +21,6 @@ class PointRows:
 
     x: Tensor
     y: Tensor
-
-    @classmethod
-    def of(cls, points: Points) -> PointRows:
-        """Wrap arrays; no copy."""
-        return cls(torch.from_numpy(points.x), torch.from_numpy(points.y))
 
     def __len__(self) -> int:
         return len(self.x)

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uhn.data.graphs import Graph
 from uhn.layers.graphs import gcn_norm
 from uhn.models.forward import Inputs
 from uhn.tasks.base import IGNORED, Batch, Split
+from uhn.tasks.graphs import Graph
 
 
 def graph_inputs(graph: Graph) -> Inputs:
@@ -31,7 +31,7 @@ def graph_inputs(graph: Graph) -> Inputs:
 
 
 def graph_batches(graph: Graph, *, validate: bool) -> dict[Split, Batch]:
-    """Return one batch a split. All share their inputs; the target of a node outside the split is ``IGNORED``."""
+    """Return one batch per split. All share their inputs; the target of a node outside the split is ``IGNORED``."""
     inputs, y = graph_inputs(graph), torch.from_numpy(graph.y)
 
     def target(split: Split) -> Tensor:

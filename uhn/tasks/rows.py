@@ -5,20 +5,13 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 import torch
 from torch import Tensor
 
-from uhn.data.images import Images, Preprocessing, augment, upload
-from uhn.data.tokens import PADDING, Tokens
-from uhn.models.forward import Inputs
 from uhn.randomness import stream
 from uhn.tasks.base import Batch, Card, Split, Task
-
-WIDTHS = 64
-"""On a GPU the width of a batch of texts is a multiple of this, or that of the longest text."""
 
 
 class Rows(Protocol):
@@ -45,96 +38,9 @@ class Rows(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class ImageRows:
-    """Images ``[N, C, H, W]`` uint8, labels ``[N]`` int64, and what is done to a batch of them on its device."""
-
-    x: Tensor
-    y: Tensor
-    preprocessing: Preprocessing
-
-    @classmethod
-    def of(cls, images: Images, preprocessing: Preprocessing) -> ImageRows:
-        """Wrap arrays; copied only if they may not be written to (as views of a file's bytes)."""
-        x = images.x if images.x.flags.writeable else images.x.copy()
-        return cls(torch.from_numpy(x), torch.from_numpy(images.y), preprocessing)
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def select(self, rows: Tensor) -> ImageRows:
-        """Return the given rows."""
-        return replace(self, x=self.x[rows], y=self.y[rows])
-
-    def to(self, device: torch.device | str) -> ImageRows:
-        """Return the same rows on ``device``."""
-        return replace(self, x=self.x.to(device), y=self.y.to(device))
-
-    def batch(self, rows: Tensor, rng: torch.Generator | None) -> Batch:
-        """Return normalised float32 images; augmented if ``rng`` is given and the dataset is augmented."""
-        rows = upload(rows, self.x.device)
-        x = self.x[rows]
-        if rng is not None and self.preprocessing.augment:
-            x = augment(x, rng)
-        return Batch(Inputs(self.preprocessing.normalise(x)), self.y[rows])
-
-    def update(self, digest: hashlib._Hash) -> None:
-        """Feed shape, pixels and labels to a hash."""
-        digest.update(str(tuple(self.x.shape)).encode())
-        for tensor in (self.x, self.y):
-            digest.update(tensor.contiguous().cpu().numpy().tobytes())
-
-
-@dataclass(frozen=True)
-class TextRows:
-    """Token ids of many texts in one vector ``[total]``, where each begins and how long it is ``[N]``, labels ``[N]``.
-
-    Lengths stay on the CPU too (``sizes``), so that the width of a batch is known without asking the device.
-    """
-
-    ids: Tensor
-    starts: Tensor
-    lengths: Tensor
-    y: Tensor
-    sizes: Tensor
-
-    @classmethod
-    def of(cls, tokens: Tokens) -> TextRows:
-        """Wrap arrays."""
-        lengths = torch.from_numpy(tokens.lengths)
-        ids = torch.from_numpy(tokens.ids.astype("int32"))
-        return cls(ids, lengths.cumsum(0) - lengths, lengths, torch.from_numpy(tokens.y), lengths)
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def select(self, rows: Tensor) -> TextRows:
-        """Return the given rows; the ids of all texts are kept, as other rows may share them."""
-        rest = (self.starts[rows], self.lengths[rows], self.y[rows], self.sizes[rows])
-        return TextRows(self.ids, *rest)
-
-    def to(self, device: torch.device | str) -> TextRows:
-        """Return the same rows on ``device``."""
-        return replace(self, **{name: getattr(self, name).to(device) for name in ("ids", "starts", "lengths", "y")})
-
-    def batch(self, rows: Tensor, rng: torch.Generator | None) -> Batch:
-        """Return token ids ``[B, T]``, padded to the longest of the batch (see :data:`WIDTHS`), and where they pad."""
-        width = int(self.sizes[rows].max())
-        if self.ids.device.type == "cuda":  # few widths, so that few kinds of steps have to be recorded
-            width = min(-(-width // WIDTHS) * WIDTHS, int(self.sizes.max()))
-        rows = upload(rows, self.ids.device)
-        place = torch.arange(width, device=self.ids.device)
-        padding = place >= self.lengths[rows, None]
-        index = (self.starts[rows, None] + place).masked_fill(padding, 0)
-        x = self.ids[index].masked_fill(padding, PADDING).long()
-        return Batch(Inputs(x, padding=padding), self.y[rows])
-
-    def update(self, digest: hashlib._Hash) -> None:
-        """Feed the used tokens, lengths and labels to a hash."""
-        owner = torch.repeat_interleave(self.starts - (self.lengths.cumsum(0) - self.lengths), self.lengths)
-        used = self.ids[(owner + torch.arange(len(owner), device=owner.device))]
-        for tensor in (used, self.lengths, self.y):
-            digest.update(tensor.cpu().numpy().tobytes())
+def upload(values: Tensor, device: torch.device) -> Tensor:
+    """Copy a small tensor to ``device`` without waiting for what the device has still to do."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 class RowTask(Task):

@@ -1,7 +1,7 @@
-# A receipt per dataset says that its files are there and have their pins, or what takes their place and why. The special
+# A receipt per dataset says that its files are there and have their checksums, or what takes their place and why. The special
 # functions need none.
 
-from uhn.data.receipts import RECEIPTS, notice, outdated, read_receipt, receipt_file
+from uhn.tasks.receipts import RECEIPTS, notice, outdated, read_receipt, receipt_file
 
 
 def receipt(dataset):
@@ -13,7 +13,7 @@ def say_what_stands_in():
         print(f"uhn: {said}", file=sys.stderr, flush=True)
 
 
-# Nothing would look again at a dataset that could not be had: its receipt is there, and no rule made it differently.
+# Nothing would look again at a dataset that was unavailable: its receipt is there, and no rule made it differently.
 if workflow.is_main_process:
     for name in PLAN.datasets():
         if outdated(name, Path("data")):

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from uhn.data.fetch import entry_of
 from uhn.kernels import build
 from uhn.paper.cli import main
 from uhn.paper.commands import doctor
 from uhn.paper.commands.doctor import available_gib
+from uhn.tasks.fetch.mirrors import known_files
 
 LINES = ("python", "packages", "memory", "disk", "git", "data", "gpu", "compiler", "threads")
 
@@ -128,7 +128,7 @@ def test_data_that_are_missing_or_changed_are_named_with_the_cure(
     )
     needed = ask(params, capsys, "study")[1]["data"]
     assert needed == "wrong not here, and no stand-in may take their place: uhn data fetch cifar10"
-    path = tmp_path / "data" / entry_of("cora").files[0].path
+    path = tmp_path / "data" / known_files("cora").files[0].path
     path.parent.mkdir(parents=True)
     path.write_bytes(b"other")
     assert ask(params, capsys)[1]["data"] == "wrong files have changed, `uhn data fetch cora` replaces them"

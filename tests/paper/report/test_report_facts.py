@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from reporting_synthetic import leave, metrics
 
-from uhn.data.graphs import Graph
 from uhn.models.sets import write_set
 from uhn.paper import wanted
 from uhn.paper.cli import main
@@ -27,6 +26,7 @@ from uhn.paper.report.tables import build, shown
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import tables
 from uhn.paper.wanted import fact_files, planned_graphs, planned_topics, read_files, rendered_files, set_files
+from uhn.tasks.graphs import Graph
 from uhn.tasks.load import load_graph
 
 ROOT = Path(__file__).parents[3]

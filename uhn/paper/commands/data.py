@@ -6,9 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from uhn.data.fetch import entries, fetch, present, verify
-from uhn.data.pins import DataError
-from uhn.data.receipts import obtain
+from uhn.tasks import DATASETS
+from uhn.tasks.fetch.checksums import DataError
+from uhn.tasks.fetch.mirrors import fetch, fetchable, present, verify
+from uhn.tasks.receipts import obtain
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +17,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="data_command", required=True, metavar="{fetch,verify,list}")
     for name, handler, text in (
         ("fetch", run_fetch, "fetch datasets (mirror in UHN_DATA_MIRROR first, then the official addresses)"),
-        ("verify", run_verify, "check the files on this machine against their pins"),
+        ("verify", run_verify, "check the files on this machine against their checksums"),
         ("list", run_list, "list the datasets, their licences, and which are on this machine"),
     ):
         command = commands.add_parser(name, help=text, description=text)
@@ -27,9 +28,11 @@ def add_data(parser: argparse.ArgumentParser) -> None:
             command.add_argument(
                 "--allow-missing",
                 action="store_true",
-                help="where no mirror is set, exit 0 even if a dataset cannot be had, and say what takes its place",
+                help="where no mirror is set, exit 0 even if a dataset is unavailable, and say what takes its place",
             )
-            command.add_argument("--receipts", type=Path, metavar="FOLDER", help="write what came of it, a file each")
+            command.add_argument(
+                "--receipts", type=Path, metavar="FOLDER", help="write what came of it, one file per dataset"
+            )
         command.set_defaults(handler=handler)
 
 
@@ -38,11 +41,11 @@ ARGUMENTS = {"data": add_data}
 
 def _names(args: argparse.Namespace) -> list[str] | None:
     """The datasets asked for, or None (after a message) if one of them is unknown."""
-    unknown = [name for name in args.names if name not in entries()]
-    if unknown:
-        print(f"uhn data: unknown dataset {', '.join(unknown)}; known: {', '.join(entries())}", file=sys.stderr)
+    known = fetchable()
+    if unknown := [name for name in args.names if name not in known]:
+        print(f"uhn data: unknown dataset {', '.join(unknown)}; known: {', '.join(known)}", file=sys.stderr)
         return None
-    return list(args.names) or list(entries())
+    return list(args.names or known)
 
 
 def run_fetch(args: argparse.Namespace) -> int:
@@ -69,7 +72,7 @@ def run_fetch(args: argparse.Namespace) -> int:
 
 
 def run_verify(args: argparse.Namespace) -> int:
-    """Verify; 0 if every file has its pin, 1 if one is missing or changed, 2 for a name that does not exist."""
+    """Verify; 0 if every file has its checksum, 1 if one is missing or changed, 2 for a name that does not exist."""
     names = _names(args)
     if names is None:
         return 2
@@ -83,7 +86,7 @@ def run_verify(args: argparse.Namespace) -> int:
 
 def run_list(args: argparse.Namespace) -> int:
     """List; always 0."""
-    for entry in entries().values():
-        state = "here" if present(entry.name, args.root) else "not here"
-        print(f"{entry.name:12} {state:9} {entry.title}\n{'':23}licence: {entry.licence}\n{'':23}{entry.citation}")
+    for known in map(DATASETS.__getitem__, fetchable()):
+        state = "here" if present(known.name, args.root) else "not here"
+        print(f"{known.name:12} {state:9} {known.title}\n{'':23}licence: {known.licence}\n{'':23}{known.citation}")
     return 0

@@ -122,7 +122,7 @@ def _disk(folders: list[Path]) -> Finding:
 
 
 def _data(plan: Plan, root: Path) -> Finding:
-    from uhn.data.fetch import verify
+    from uhn.tasks.fetch.mirrors import verify
 
     states = {name: set(verify(name, root).values()) for name in plan.datasets()}
     changed = [name for name, found in states.items() if "changed" in found]

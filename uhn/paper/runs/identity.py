@@ -51,9 +51,9 @@ CORE = (
 )
 """Modules that every run goes through."""
 
-CHOSEN = ("layers", "models", "data", "sources", "tasks", "files")
-"""Rooms whose other modules count only for the runs that use them: an import from the core does not pull them in, nor
-one from another room; a chosen module's import from its own room does. How files are written never counts."""
+CHOSEN = ("layers", "models", "sources", "tasks", "files")
+"""Packages whose other modules count only for the runs that use them: an import from the core does not pull them in,
+nor one from another package; a chosen module's import from its own package does. How files are written never counts."""
 
 
 def settings_hash(settings: RunSettings) -> str:
@@ -110,11 +110,11 @@ def modules_of(method: str, kinds: tuple[tuple[str, str], ...], chain: bool, mod
 
 def _counts(imported: str, importer: str) -> bool:
     """Whether an import makes a module part of every run that the importer is part of."""
-    room = imported.split(".")[0]
-    if room not in CHOSEN:
+    package = imported.split(".")[0]
+    if package not in CHOSEN:
         return True
-    helper = importer not in CORE and importer.split(".")[0] == room and "." in imported
-    return helper and room != "data"  # the data's own fingerprint stands for how they were had
+    helper = importer not in CORE and importer.split(".")[0] == package and "." in imported
+    return helper and not imported.startswith("tasks.fetch")  # the data's fingerprint stands for how they came here
 
 
 @cache

@@ -6,7 +6,11 @@ from uhn.models import FAMILIES, zoo
 from uhn.models.spec import ModelSpec
 from uhn.sources import SOURCES
 from uhn.sources.chain import Chain
-from uhn.vocabulary import TaskType
+from uhn.tasks import DATASETS, MODULES
+from uhn.tasks.functions import Function
+from uhn.tasks.graphs import GraphDataset
+from uhn.tasks.images import ImageDataset
+from uhn.tasks.texts import TextDataset
 
 
 def classes_of(
@@ -27,7 +31,7 @@ def classes_of(
         found += Chain.__mro__
     names = {cls.__module__ for cls in found if getattr(cls, "__module__", "").startswith("uhn.")}
     names |= {module for spec in specs for module in modules_of_spec(spec)}
-    names |= {module for spec in specs for module in TASK_PARTS.get(TaskType(spec.task_type), ())}
+    names |= {module for dataset, _ in kinds for module in modules_of_dataset(dataset)}
     if model_set is not None:
         names.add("uhn.models.sets")
     return {name.removeprefix("uhn.") for name in names}
@@ -38,10 +42,17 @@ def modules_of_spec(spec: ModelSpec) -> set[str]:
     return {type(layer).__module__ for layer in spec.layers} | {FAMILIES[spec.family].build.__module__}
 
 
-TASK_PARTS = {
-    TaskType.IMAGE: ("data.images", "tasks.rows", "tasks.splits"),
-    TaskType.GRAPH: ("data.citation", "data.graphs", "tasks.graph", "tasks.full"),
-    TaskType.TEXT: ("data.text", "data.tokens", "tasks.rows", "tasks.splits"),
-    TaskType.FORMULA: ("data.formulas", "tasks.full", "tasks.splits"),
+def modules_of_dataset(name: str) -> set[str]:
+    """Modules that declare a dataset, read its kind, and turn its rows into batches."""
+    known = DATASETS[name]
+    own = {module.__name__ for module in MODULES if name in (each.name for each in module.DATASETS)}
+    return own | {type(known).__module__} | {f"uhn.tasks.{part}" for part in TASK_PARTS.get(type(known), ())}
+
+
+TASK_PARTS: dict[type, tuple[str, ...]] = {
+    ImageDataset: ("image_rows", "rows", "splits"),
+    GraphDataset: ("graph", "full"),
+    TextDataset: ("text_rows", "rows", "splits"),
+    Function: ("full", "splits"),
 }
-"""Modules that read a kind of data and turn it into batches."""
+"""Modules that turn the rows of a kind of dataset into batches."""
