@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -34,3 +35,29 @@ def integers(who: str, name: str, values: Any, least: int) -> tuple[int, ...]:
     if isinstance(values, str) or not isinstance(values, Sequence):
         raise ValueError(f"{who} wants {name} to be a sequence of integers, got {values!r:.100}")
     return tuple(integer(who, f"each of {name}", value, least) for value in values)
+
+
+def whole_index(index: Any) -> int:
+    """Return an integer of whatever type as an ``int``. Raises ``TypeError`` for anything else."""
+    try:
+        if isinstance(index, bool):
+            raise TypeError
+        return operator.index(index)
+    except TypeError:
+        raise TypeError(f"weight index must be an integer, got {index!r:.100}") from None
+
+
+def counts(fields: Any) -> tuple[tuple[str, int], ...]:
+    """Fields as sorted (name, count) pairs. Raises ``ValueError`` for anything that they cannot be made of."""
+    pairs = (
+        list(fields.items() if isinstance(fields, Mapping) else fields) if isinstance(fields, Iterable) else [fields]
+    )
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise ValueError(f"ModelSpec.fields wants pairs of a name and an integer, got {pair!r:.100}")
+        name, count = pair
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise ValueError(f"ModelSpec.fields: {name} must be an integer >= 0, got {count!r:.100}")
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError(f"ModelSpec.fields wants each name once, got {pairs!r:.200}")
+    return tuple(sorted((name, int(count)) for name, count in pairs))

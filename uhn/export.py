@@ -79,6 +79,10 @@ def state_dict(spec: ModelSpec, flat: Float[Tensor, " P"]) -> OrderedDict[str, T
     Raises:
         TypeError: if ``spec`` is no spec, or ``flat`` no floating-point tensor.
         ValueError: if ``flat`` is not a vector of ``spec.num_params`` values.
+
+    Example:
+        >>> list(state_dict(uhn.mlp((4, 3)), torch.randn(15)))
+        ['layers.0.weight', 'layers.0.bias']
     """
     parts = unflatten(spec, flat_weights(spec, flat, "state_dict").detach())
     return OrderedDict((slot.name, parts[slot.layer][slot.param.name].clone()) for slot in spec.layout)
@@ -106,6 +110,12 @@ def to_module(spec: ModelSpec, flat: Float[Tensor, " P"]) -> SpecModule:
     Raises:
         TypeError: if ``spec`` is no spec, or ``flat`` no floating-point tensor.
         ValueError: if ``flat`` is not a vector of ``spec.num_params`` values.
+
+    Example:
+        >>> spec = uhn.mlp((4, 8, 3))
+        >>> model = to_module(spec, torch.randn(spec.num_params))
+        >>> model(torch.randn(2, 4)).shape, [name for name, _ in model.named_parameters()][0]
+        (torch.Size([2, 3]), 'layers.0.weight')
     """
     return SpecModule(spec, flat).eval()
 
@@ -115,6 +125,12 @@ def from_module(module: SpecModule) -> tuple[ModelSpec, Tensor]:
 
     Raises:
         TypeError: for another kind of module.
+
+    Example:
+        >>> spec, flat = uhn.mlp((4, 8, 3)), torch.randn(67)
+        >>> again, same = from_module(uhn.to_module(spec, flat))
+        >>> again == spec, torch.equal(same, flat)
+        (True, True)
     """
     if not isinstance(module, SpecModule):
         raise TypeError(f"from_module wants a module made by to_module, got {type(module).__name__}")

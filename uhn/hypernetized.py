@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from uhn.models.describe import Only, describe
 from uhn.models.module import call, flat_weights, load_weights, tensor_shapes
 from uhn.models.spec import ModelSpec
+from uhn.sources.settings import GeneratorSettings
 from uhn.sources.universal import UniversalHypernetwork
 
 
@@ -30,7 +31,14 @@ class Hypernetized(nn.Module):
 
     base: Tensor | None
 
-    def __init__(self, module: nn.Module, *, only: Only | None = None, residual: bool = False, **settings: Any) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        only: Only | None = None,
+        residual: bool = False,
+        **settings: Unpack[GeneratorSettings],
+    ) -> None:
         super().__init__()
         self.spec = describe(module, only)
         self.template = copy.deepcopy(module)
@@ -59,7 +67,7 @@ class Hypernetized(nn.Module):
 
 
 def hypernetize(
-    module: nn.Module, *, only: Only | None = None, residual: bool = False, **settings: Any
+    module: nn.Module, *, only: Only | None = None, residual: bool = False, **settings: Unpack[GeneratorSettings]
 ) -> Hypernetized:
     """Return a network like ``module`` whose weights come from a generator.
 

@@ -185,6 +185,11 @@ class Layer(ABC):
         """Its ``layer_type`` code."""
         return int(self.type_code)
 
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return self.kind
+
     def slot_name(self, number: int, param: Param) -> str:
         """Name of a component in the layout of a model in which this is layer ``number``."""
         return f"layers.{number}.{param.name}"

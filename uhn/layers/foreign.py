@@ -81,6 +81,11 @@ class Foreign(Layer):
         """Its own code."""
         return self.code
 
+    @property
+    def title(self) -> str:
+        """Its class and its name in the network."""
+        return f"{self.module} {self.path}".rstrip()
+
     def params(self) -> tuple[Param, ...]:
         """The components as declared."""
         counts: dict[str, int] = {}

@@ -87,6 +87,10 @@ def zoo(name: str) -> ModelSpec:
     Raises:
         TypeError: if it is no name.
         ValueError: listing the names if it is unknown.
+
+    Example:
+        >>> uhn.zoo("mlp-mnist")
+        ModelSpec(mlp, 3 layers, 118,282 weights)
     """
     if not isinstance(name, str):
         raise TypeError(f"zoo wants the name of a model, got {type(name).__name__}")

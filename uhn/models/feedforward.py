@@ -49,6 +49,10 @@ def mlp(
 
     Raises:
         ValueError: for fewer than two sizes, or sizes that a layer rejects.
+
+    Example:
+        >>> mlp((784, 64, 64, 10), activation="relu").num_params
+        55050
     """
     sizes = integers("mlp", "sizes", sizes, 1)
     for name, value in (("bias", bias), ("norm", norm), ("shortcut", shortcut)):
@@ -103,6 +107,11 @@ def cnn(
 
     Raises:
         ValueError: if ``stages`` and ``widths`` differ in length, a stage is empty, or stage 1 is not as wide as 0.
+
+    Example:
+        >>> spec = cnn((1, 2, 2), (8, 8, 16), channels=1)
+        >>> uhn.run(spec, torch.randn(spec.num_params), torch.randn(2, 1, 28, 28)).shape
+        torch.Size([2, 10])
     """
     stages, widths = integers("cnn", "stages", stages, 1), integers("cnn", "widths", widths, 1)
     for name, value in (("bias", bias), ("norm", norm), ("shortcut", shortcut)):

@@ -25,6 +25,11 @@ class Inputs:
         edge_weight: ``[E]`` normalised adjacency values.
         padding: ``[B, T]``, True at padding tokens.
         tokens: ``[1, L, 2m']`` structure features of a generated hypernetwork.
+
+    Example:
+        >>> edges = torch.tensor([[0, 1], [1, 2]])
+        >>> uhn.Inputs(torch.randn(3, 5), edges=edges).edges.shape
+        torch.Size([2, 2])
     """
 
     x: Tensor | Projectable
@@ -91,6 +96,13 @@ def run(
 
     Raises:
         ValueError: if shapes do not fit, or a layer misses edges, padding or (in training, with dropout) ``rng``.
+
+    Example:
+        >>> spec = uhn.mlp((4, 8, 3))
+        >>> run(spec, torch.randn(spec.num_params), torch.randn(2, 4)).shape
+        torch.Size([2, 3])
+        >>> run(spec, torch.randn(5, spec.num_params), torch.randn(2, 4)).shape
+        torch.Size([5, 2, 3])
     """
     one_spec(spec, "a model")
     if isinstance(flat, Tensor) and flat.dim() == 2 and flat.shape[0] and flat.shape[1] == spec.num_params:

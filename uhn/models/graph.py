@@ -40,7 +40,14 @@ def gcn(
     dataset: DatasetType = DatasetType.CORA,
     task: TaskType = TaskType.GRAPH,
 ) -> ModelSpec:
-    """Two graph convolutions; dropout acts on the input of both, activation and norm on that of the second."""
+    """Two graph convolutions; dropout acts on the input of both, activation and norm on that of the second.
+
+    Example:
+        >>> spec, edges = gcn(5, 3, hidden=4), torch.tensor([[0, 1], [1, 2]])
+        >>> model = uhn.to_module(spec, torch.randn(spec.num_params))
+        >>> model(torch.randn(3, 5), edges).shape
+        torch.Size([3, 3])
+    """
     slope = usual_param(activation, activation_param, 0.1)
     first = GCN(features, hidden, bias=bias, dropout=dropout)
     second = GCN(hidden, classes, norm=norm, activation=activation, activation_param=slope, dropout=dropout)
@@ -62,7 +69,13 @@ def gat(
     dataset: DatasetType = DatasetType.CORA,
     task: TaskType = TaskType.GRAPH,
 ) -> ModelSpec:
-    """Two graph attention layers: ``heads`` of width ``hidden`` concatenated, then ``output_heads`` averaged."""
+    """Two graph attention layers: ``heads`` of width ``hidden`` concatenated, then ``output_heads`` averaged.
+
+    Example:
+        >>> spec, edges = gat(5, 3, hidden=4, heads=2), torch.tensor([[0, 1], [1, 2]])
+        >>> uhn.run(spec, torch.randn(spec.num_params), uhn.Inputs(torch.randn(3, 5), edges)).shape
+        torch.Size([3, 3])
+    """
     slope = usual_param(activation, activation_param, 1.0)
     first = GAT(features, hidden, heads, HeadConcat.CONCAT, bias=bias, dropout=dropout)
     second = GAT(

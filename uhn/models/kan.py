@@ -32,6 +32,11 @@ def kan(
 
     Raises:
         ValueError: for fewer than two sizes, or sizes that a layer rejects.
+
+    Example:
+        >>> spec = kan((2, 5, 1))
+        >>> uhn.run(spec, uhn.Direct(spec)(spec), torch.rand(7, 2)).shape
+        torch.Size([7, 1])
     """
     sizes = integers("kan", "sizes", sizes, 1)
     if len(sizes) < 2:

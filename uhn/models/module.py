@@ -30,6 +30,11 @@ def weights(spec: ModelSpec, flat: Float[Tensor, "*K P"]) -> dict[str, Tensor]:
     Raises:
         TypeError: if ``spec`` is no spec or ``flat`` no tensor.
         ValueError: if the last axis does not hold ``spec.num_params`` values.
+
+    Example:
+        >>> spec = uhn.describe(nn.Linear(4, 3))
+        >>> {name: tuple(tensor.shape) for name, tensor in weights(spec, torch.randn(15)).items()}
+        {'weight': (3, 4), 'bias': (3,)}
     """
     one_spec(spec, "weights")
     if not isinstance(flat, Tensor):
@@ -73,6 +78,14 @@ def call(module: nn.Module, spec: ModelSpec, flat: Float[Tensor, "*K P"], *args:
 
     Raises:
         ValueError: if the spec describes another module, or the weights have another length.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3))
+        >>> spec = uhn.describe(network)
+        >>> call(network, spec, torch.randn(spec.num_params), torch.randn(2, 4)).shape
+        torch.Size([2, 3])
+        >>> call(network, spec, torch.randn(5, spec.num_params), torch.randn(2, 4)).shape
+        torch.Size([5, 2, 3])
     """
     check_fits(spec, module)
     parts = weights(spec, flat)
@@ -137,6 +150,13 @@ def recalibrate(module: nn.Module, spec: ModelSpec, flat: Float[Tensor, " P"], b
 
     Raises:
         ValueError: if there is no batch, or the module has no BatchNorm with running statistics.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+        >>> spec = uhn.describe(network)
+        >>> ready = recalibrate(network, spec, torch.randn(spec.num_params), [torch.randn(64, 4)])
+        >>> ready(torch.randn(2, 4)).shape, ready.training
+        (torch.Size([2, 3]), False)
     """
     result = load_weights(module, spec, flat)
     norms = [m for m in result.modules() if isinstance(m, _BATCH_NORMS) and m.track_running_stats]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 from uhn import vocabulary as voc
+from uhn.arguments import counts, whole_index
 from uhn.layers.base import InitTarget, Layer, Param, layer_from_settings
 from uhn.models.wiring import WIRINGS, check_chain
 
@@ -99,6 +99,15 @@ class ModelSpec:
     Raises:
         ValueError: for an unknown family, field or wiring, a code or count that is no integer, no layers, or layers
             that do not chain.
+
+    Example:
+        >>> spec = uhn.mlp((4, 8, 3))
+        >>> spec, spec.num_params
+        (ModelSpec(mlp, 2 layers, 67 weights), 67)
+        >>> spec.explain(33).name, spec.explain(33).position
+        ('layers.0.bias', (1,))
+        >>> uhn.ModelSpec.from_json(spec.to_json()) == spec
+        True
     """
 
     family: str
@@ -110,7 +119,7 @@ class ModelSpec:
     wiring: str = "sequential"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fields", _counts(self.fields))
+        object.__setattr__(self, "fields", counts(self.fields))
         object.__setattr__(self, "layers", tuple(self.layers) if isinstance(self.layers, Iterable) else (self.layers,))
         for name, kind in (
             ("model_type", voc.ModelType),
@@ -156,7 +165,12 @@ class ModelSpec:
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values; :meth:`from_json` is the inverse."""
+        """Return plain JSON values; :meth:`from_json` is the inverse.
+
+        Example:
+            >>> uhn.mlp((4, 3)).to_json()["layers"][0]["kind"]
+            'linear'
+        """
         return {
             "family": self.family,
             "model_type": int(self.model_type),
@@ -192,6 +206,44 @@ class ModelSpec:
             raise ValueError(f"no model spec: {error!s:.200}") from None
         return spec
 
+    def __getitem__(self, name: str) -> Slot:
+        """Return the component of a name, e.g. ``spec["layers.0.weight"]``: its shape, place and init target.
+
+        Raises:
+            TypeError: if it is no name.
+            KeyError: for a name that the layout does not have.
+
+        Example:
+            >>> uhn.mlp((4, 8, 3))["layers.0.weight"].shape
+            (8, 4)
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"a spec wants the name of a component, got {name!r:.100}: explain(index) is for a weight")
+        if name not in self._by_name:
+            names = ", ".join(list(self._by_name)[:6]) + (", …" if len(self._by_name) > 6 else "")
+            raise KeyError(f"a spec wants one of its components, {names}; got {name!r:.100}")
+        return self._by_name[name]
+
+    __iter__ = None  # by name alone: else Python would ask for 0, 1, 2, …
+
+    @cached_property
+    def _by_name(self) -> dict[str, Slot]:
+        return {slot.name: slot for slot in self.layout}
+
+    def summary(self) -> str:
+        """Return a table of the layers: kind, components with their shapes, number of weights.
+
+        Example:
+            >>> print(uhn.mlp((4, 8, 3)).summary())
+            mlp: 2 layers, 67 weights
+              layer  kind    weights  components
+              0      linear       40  weight [8, 4], bias [8]
+              1      linear       27  weight [3, 8], bias [3]
+        """
+        from uhn.models.summary import summary  # which imports this file
+
+        return summary(self)
+
     def slot_of(self, index: int) -> Slot:
         """Return the component that holds flat position ``index``.
 
@@ -199,14 +251,20 @@ class ModelSpec:
             TypeError: if it is no integer.
             IndexError: outside ``[0, P)``.
         """
-        index = _whole(index)
+        index = whole_index(index)
         if not 0 <= index < self.num_params:
             raise IndexError(f"weight index must be in [0, {self.num_params}), got {index}")
         return next(slot for slot in self.layout if index < slot.offset + slot.numel)
 
     def explain(self, index: int) -> WeightInfo:
-        """Say what weight ``index`` is: its component, position, index descriptor (Table 6) and target."""
-        slot, index = self.slot_of(index), _whole(index)
+        """Say what weight ``index`` is: its component, position, index descriptor (Table 6) and target.
+
+        Example:
+            >>> weight = uhn.mlp((4, 8, 3)).explain(6)
+            >>> weight.name, weight.position, weight.descriptor["in_idx"], weight.target.kind
+            ('layers.0.weight', (1, 2), 2, 'uniform')
+        """
+        slot, index = self.slot_of(index), whole_index(index)
         rest, place = index - slot.offset, []
         for axis in reversed(slot.param.axes):
             rest, value = divmod(rest, axis.size)
@@ -255,32 +313,6 @@ class ModelSpec:
 
     def __repr__(self) -> str:
         return f"ModelSpec({self.family}, {len(self.layers)} layers, {self.num_params:,} weights)"
-
-
-def _whole(index: Any) -> int:
-    """Return an integer of whatever type as an ``int``. Raises ``TypeError`` for anything else."""
-    try:
-        if isinstance(index, bool):
-            raise TypeError
-        return operator.index(index)
-    except TypeError:
-        raise TypeError(f"weight index must be an integer, got {index!r:.100}") from None
-
-
-def _counts(fields: Any) -> tuple[tuple[str, int], ...]:
-    """Fields as sorted (name, count) pairs. Raises ``ValueError`` for anything that they cannot be made of."""
-    pairs = (
-        list(fields.items() if isinstance(fields, Mapping) else fields) if isinstance(fields, Iterable) else [fields]
-    )
-    for pair in pairs:
-        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
-            raise ValueError(f"ModelSpec.fields wants pairs of a name and an integer, got {pair!r:.100}")
-        name, count = pair
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            raise ValueError(f"ModelSpec.fields: {name} must be an integer >= 0, got {count!r:.100}")
-    if len({name for name, _ in pairs}) != len(pairs):
-        raise ValueError(f"ModelSpec.fields wants each name once, got {pairs!r:.200}")
-    return tuple(sorted((name, int(count)) for name, count in pairs))
 
 
 def _check_family(family: Any, model_type: int) -> None:

@@ -50,6 +50,11 @@ def transformer(
 
     Raises:
         ValueError: for no encoder or a negative feed-forward depth, or sizes that a layer rejects.
+
+    Example:
+        >>> spec, tokens = transformer(4, (1,), size=8, vocabulary=20, max_length=6), torch.tensor([[3, 7, 1, 1]])
+        >>> uhn.run(spec, torch.randn(spec.num_params), uhn.Inputs(tokens, padding=tokens == 1)).shape
+        torch.Size([1, 4])
     """
     feedforward = integers("transformer", "feedforward", feedforward, 0)
     for name, value in (("bias", bias), ("norm", norm), ("shortcut", shortcut)):

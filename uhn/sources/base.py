@@ -7,7 +7,7 @@ import inspect
 import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -24,6 +24,11 @@ class WeightSource(nn.Module):
     """
 
     kind: str
+
+    if TYPE_CHECKING:
+
+        def __call__(self, spec: ModelSpec) -> Tensor:
+            """As :meth:`forward`, whose types ``nn.Module`` does not hand on."""
 
     families: ClassVar[tuple[str, ...] | None] = None
     """Model families that it can serve; None for all of them."""
@@ -107,6 +112,13 @@ class WeightSource(nn.Module):
 
         Raises:
             TypeError, ValueError: for an impossible setting, or specs that this source does not serve.
+
+        Example:
+            >>> spec = uhn.mlp((4, 8, 3))
+            >>> generator = uhn.UniversalHypernetwork.for_specs([spec], hidden=8, frequencies=16)
+            >>> before = float(uhn.matching_loss(generator(spec), spec).detach())
+            >>> generator.initialise([spec], steps=100, progress=False) < before
+            True
         """
         from uhn.training.initialise import initialise  # of a package above this one: not before it is called
 

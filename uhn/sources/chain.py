@@ -31,6 +31,14 @@ class Chain(WeightSource):
 
     Raises:
         ValueError: if the root lacks the encoder, or a level's frequencies differ from the root's.
+
+    Example:
+        >>> from uhn.models.hypernet import generated_uhn
+        >>> spec, level = uhn.mlp((4, 8, 3)), generated_uhn(structure_frequencies=4, index_frequencies=16, hidden=8)
+        >>> settings = {"hidden": 8, "frequencies": 16, "structure_frequencies": 4}
+        >>> root = uhn.UniversalHypernetwork.for_specs([level, spec], **settings)
+        >>> Chain(root, [level])(spec).shape
+        torch.Size([67])
     """
 
     kind = "chain"

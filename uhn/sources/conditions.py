@@ -103,6 +103,12 @@ class Embeddings(nn.Embedding):
 
         Returns:
             the condition, detached. The table is left alone: :meth:`append` adds it.
+
+        Example:
+            >>> clients, wanted = Embeddings(10, 4), torch.ones(4)
+            >>> found = clients.fit_new(lambda c: (c - wanted).square().sum(), steps=200)
+            >>> bool((found - wanted).norm() < 0.05)
+            True
         """
         if steps < 1 or not lr > 0:
             raise ValueError(f"fit_new wants at least one step and a rate above 0, got {steps} and {lr}")
@@ -115,7 +121,13 @@ class Embeddings(nn.Embedding):
         return condition.detach()
 
     def append(self, condition: Float[Tensor, " d"]) -> int:
-        """Add a condition to the table and return its id."""
+        """Add a condition to the table and return its id.
+
+        Example:
+            >>> clients = Embeddings(10, 4)
+            >>> clients.append(torch.ones(4)), clients(10).shape
+            (10, torch.Size([4]))
+        """
         if condition.shape != (self.embedding_dim,):
             raise ValueError(f"append wants a condition of shape [{self.embedding_dim}], got {list(condition.shape)}")
         with torch.no_grad():

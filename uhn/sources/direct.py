@@ -17,6 +17,12 @@ class Direct(OneSpecSource):
     Args:
         spec: the model that is trained.
         seed: run seed; the draw uses the stream ``"direct"``.
+
+    Example:
+        >>> spec = uhn.mlp((4, 8, 3))
+        >>> source = Direct(spec, seed=1)
+        >>> torch.equal(source(spec), source.flat)
+        True
     """
 
     kind = "direct"

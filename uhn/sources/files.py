@@ -20,7 +20,12 @@ FORMAT = "uhn-source-1"
 
 
 def save_source(source: WeightSource, path: str | Path) -> None:
-    """Write ``source`` to ``path`` (temp file, fsync, rename). Raises as :func:`source_bytes`."""
+    """Write ``source`` to ``path`` (temp file, fsync, rename). Raises as :func:`source_bytes`.
+
+    Example:
+        >>> spec = uhn.mlp((4, 8, 3))
+        >>> save_source(uhn.Direct(spec), "direct.safetensors")
+    """
     write_atomically(Path(path), source_bytes(source))
 
 
@@ -58,6 +63,12 @@ def load_source(path: str | Path) -> WeightSource:
         FileNotFoundError: if there is none.
         ValueError: if the file is truncated, altered or of another format, its tensors do not fit its settings, or a
             run's metrics beside it name another file.
+
+    Example:
+        >>> spec = uhn.mlp((4, 8, 3))
+        >>> uhn.save_source(uhn.Direct(spec, seed=1), "direct.safetensors")
+        >>> torch.equal(load_source("direct.safetensors")(spec), uhn.Direct(spec, seed=1)(spec))
+        True
     """
     path = Path(path)
     if not path.is_file():

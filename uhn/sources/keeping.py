@@ -28,8 +28,8 @@ class OutputRegulariser:
         if not isinstance(generator, WeightSource):
             raise TypeError(f"output_regulariser wants a generator, got {type(generator).__name__}")
         conditional = isinstance(generator, UniversalHypernetwork)
-        if isinstance(old, ModelSpec) or not isinstance(old, Sequence) or not old:
-            got = type(old).__name__ if isinstance(old, ModelSpec) or not isinstance(old, Sequence) else "none"
+        if not isinstance(old, Sequence) or not old:
+            got = "none" if isinstance(old, Sequence) else type(old).__name__
             raise ValueError(f"output_regulariser wants a list of old specs or (spec, condition) pairs, got {got}")
         self.generator, self.weight = generator, above_zero("output_regulariser", "weight", weight)
         self.count = len(old)
@@ -75,7 +75,7 @@ def output_regulariser(generator: WeightSource, old: Sequence[Old], weight: floa
     Example:
         >>> spec = uhn.mlp((4, 8, 3))
         >>> generator = uhn.UniversalHypernetwork.for_specs([spec], hidden=8, frequencies=16)
-        >>> float(output_regulariser(generator, [spec])())  # nothing has changed yet
+        >>> float(output_regulariser(generator, [spec])().detach())  # nothing has changed yet
         0.0
     """
     return OutputRegulariser(generator, old, weight)

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 from jaxtyping import Float
@@ -21,6 +21,7 @@ from uhn.randomness import stream, stream_seed
 from uhn.sources.backends import known_kernel, path_of
 from uhn.sources.base import WeightSource
 from uhn.sources.conditions import ConditionEncoder, Mode
+from uhn.sources.settings import EncodingName, GeneratorSettings, KernelName
 from uhn.sources.structure import StructureEncoder
 from uhn.sources.trunk import ResidualBlock, generate
 from uhn.transforms import never_traced
@@ -47,9 +48,21 @@ class UniversalHypernetwork(WeightSource):
         kernel: ``"fused"`` for the compiled kernels, ``"eager"`` for torch alone, or ``"auto"``: fused on a CPU where
             they can be had (see :mod:`uhn.sources.backends`). The last bits differ.
         allow_extrapolation: serve specs outside the ranges, with one warning.
+
+    Example:
+        >>> spec, x = uhn.mlp((4, 8, 3)), torch.randn(2, 4)
+        >>> generator = UniversalHypernetwork.for_specs([spec], hidden=8, frequencies=16)
+        >>> uhn.run(spec, generator(spec), x).sum().backward()
+        >>> generator.readout.weight.grad.shape
+        torch.Size([1, 8])
     """
 
     kind = "uhn"
+
+    if TYPE_CHECKING:
+
+        def __call__(self, spec: ModelSpec, condition: Tensor | None = None) -> Tensor:
+            """As :meth:`forward`, whose types ``nn.Module`` does not hand on."""
 
     def __init__(
         self,
@@ -60,13 +73,13 @@ class UniversalHypernetwork(WeightSource):
         frequencies: int = 2048,
         structure: bool = False,
         structure_frequencies: int = 32,
-        encoding: str = "gff",
+        encoding: EncodingName = "gff",
         scale: float = 100.0,
         condition: int = 0,
         condition_mode: Mode = "add",
         seed: int = 0,
         memory_mib: int = 720,
-        kernel: str = "auto",
+        kernel: KernelName = "auto",
         allow_extrapolation: bool = False,
     ) -> None:
         super().__init__()
@@ -120,7 +133,11 @@ class UniversalHypernetwork(WeightSource):
 
     @classmethod
     def for_specs(
-        cls, specs: Sequence[ModelSpec], *, tasks: Sequence[tuple[TaskType, Any] | str] | None = None, **settings: Any
+        cls,
+        specs: Sequence[ModelSpec],
+        *,
+        tasks: Sequence[tuple[TaskType, Any] | str] | None = None,
+        **settings: Unpack[GeneratorSettings],
     ) -> UniversalHypernetwork:
         """Build a generator whose declared ranges cover ``specs``; with several, the structure encoder is on.
 
@@ -128,6 +145,12 @@ class UniversalHypernetwork(WeightSource):
             specs: models it will serve, or the extreme members of a sampled family.
             tasks: one (task type, dataset type) or name per spec, if the specs do not carry theirs already.
             settings: as for the constructor.
+
+        Example:
+            >>> spec = uhn.mlp((4, 8, 3))
+            >>> generator = UniversalHypernetwork.for_specs([spec], hidden=8, frequencies=16)
+            >>> generator(spec).shape
+            torch.Size([67])
         """
         specs = several_specs(specs, "for_specs")
         if tasks is not None:
@@ -191,6 +214,16 @@ class UniversalHypernetwork(WeightSource):
             lines = made(changes if structure is None else structure + changes, tail, several=True)
         return lines if condition.dim() == 2 else lines[0]
 
+    def extra_repr(self) -> str:
+        """Settings and ranges, in ``repr``."""
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        lines = [f"{settings}, {self.parameter_counts()['trainable']:,} parameters"]
+        for what, names in (("index", INDEX_NAMES), ("structure", STRUCTURE_NAMES)):
+            if what == "index" or self.structure is not None:
+                bounds = zip(names, *(getattr(self.ranges, f"{what}_{end}") for end in ("min", "max")), strict=True)
+                lines.append(f"{what} ranges: " + ", ".join(f"{name} {low:g}..{high:g}" for name, low, high in bounds))
+        return "\n".join(lines)
+
     def path(self, precision: str) -> str:
         """``"fused"`` or ``"eager"``; ``"fused, fp16 eager"`` where only the phases in full precision are fused."""
         return path_of(self.kernel, self.index.weight, precision)
@@ -247,7 +280,13 @@ class UniversalHypernetwork(WeightSource):
         return {"kind": self.kind, "settings": settings, "ranges": self.ranges.to_json()}
 
     def save(self, path: str | Path) -> None:
-        """Write weights, settings and ranges to one safetensors file (see :meth:`load`)."""
+        """Write weights, settings and ranges to one safetensors file (see :meth:`load`).
+
+        Example:
+            >>> spec = uhn.mlp((4, 8, 3))
+            >>> generator = uhn.UniversalHypernetwork.for_specs([spec], hidden=8, frequencies=16)
+            >>> generator.save("generator.safetensors")
+        """
         from uhn.sources.files import save_source
 
         save_source(self, path)
@@ -257,6 +296,13 @@ class UniversalHypernetwork(WeightSource):
         """Read a generator written by :meth:`save`; ``allow_extrapolation`` as for the constructor.
 
         Raises ``ValueError`` if the file is anything else.
+
+        Example:
+            >>> spec = uhn.mlp((4, 8, 3))
+            >>> generator = uhn.UniversalHypernetwork.for_specs([spec], hidden=8, frequencies=16)
+            >>> generator.save("generator.safetensors")
+            >>> torch.equal(UniversalHypernetwork.load("generator.safetensors")(spec), generator(spec))
+            True
         """
         from uhn.sources.files import load_source
 

@@ -17,7 +17,7 @@ WINDOW = 10
 
 def initialise(
     source: WeightSource,
-    specs: Sequence[ModelSpec],
+    specs: ModelSpec | Sequence[ModelSpec],
     steps: int,
     until: float | None,
     lr: float,

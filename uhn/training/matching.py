@@ -30,6 +30,11 @@ def matching_loss(flat: Float[Tensor, " P"], spec: ModelSpec, *, whole: bool | N
         flat: flat weights.
         spec: their model.
         whole: all components at once, with the gradient written out; None: on a GPU.
+
+    Example:
+        >>> spec = uhn.mlp((4, 8, 3))
+        >>> bool(matching_loss(torch.zeros(spec.num_params), spec) > matching_loss(uhn.Direct(spec)(spec), spec))
+        True
     """
     flat_weights(spec, flat, "matching_loss")
     if flat.dtype in (torch.float16, torch.bfloat16):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +59,11 @@ class Trainee(WeightSource):
 
     kind = "trainee"
 
+    if TYPE_CHECKING:
+
+        def __call__(self, spec: ModelSpec, condition: Tensor | None = None) -> Tensor:
+            """As :meth:`forward`."""
+
     def __init__(
         self,
         source: WeightSource,
@@ -81,7 +86,8 @@ class Trainee(WeightSource):
             if self.embeddings is None:
                 raise ValueError("fit wants embeddings for a batch whose condition is an id, got none")
             condition = self.embeddings(condition)
-        lines: Tensor = self.source(spec, condition=condition)
+        conditional: Any = self.source  # of a class that takes conditions
+        lines: Tensor = conditional(spec, condition=condition)
         return lines
 
     def describe(self) -> dict[str, Any]:
