@@ -33,7 +33,7 @@ def _globals() -> dict[str, object]:
         "default dtype": torch.get_default_dtype(),
         "threads": torch.get_num_threads(),
         "filled memory": torch.utils.deterministic.fill_uninitialized_memory,
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "deterministic": torch.get_deterministic_debug_mode(),
         "matmul precision": torch.get_float32_matmul_precision(),
         "cudnn.deterministic": torch.backends.cudnn.deterministic,
         "gradients": torch.is_grad_enabled(),
@@ -56,7 +56,7 @@ def clean_globals() -> Iterator[None]:
     after = _globals()
     torch.set_default_dtype(before["default dtype"])
     torch.set_num_threads(before["threads"])
-    torch.use_deterministic_algorithms(before["deterministic"])
+    torch.set_deterministic_debug_mode(before["deterministic"])
     torch.utils.deterministic.fill_uninitialized_memory = before["filled memory"]
     torch.set_float32_matmul_precision(before["matmul precision"])
     torch.backends.cudnn.deterministic = before["cudnn.deterministic"]

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+
+class AdamW(torch.optim.AdamW):
+    """Torch's own, with its methods bare: torch wraps them for the sake of its compiler, and importing that takes
+    seconds of every process that trains."""
+
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
 
 
 def make_optimiser(parameters: Sequence[Tensor], device: torch.device) -> torch.optim.AdamW:
@@ -16,9 +28,9 @@ def make_optimiser(parameters: Sequence[Tensor], device: torch.device) -> torch.
     """
     settings: dict[str, Any] = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0, "fused": True}
     if device.type != "cuda":
-        return torch.optim.AdamW(parameters, lr=1.0, **settings)
+        return AdamW(parameters, lr=1.0, **settings)
     rate = torch.ones((), device=device)
-    optimiser = torch.optim.AdamW(parameters, lr=rate, capturable=True, **settings)
+    optimiser = AdamW(parameters, lr=rate, capturable=True, **settings)
     optimiser._warned_capturable_if_run_uncaptured = True  # it also steps outside of a graph, and shall not warn
     return optimiser
 

@@ -41,15 +41,15 @@ def reproducible(threads: int) -> Iterator[None]:
     """Same seed, same machine, same thread count: the same bits. Every global that it sets is put back."""
     before = (
         torch.get_num_threads(),
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.get_deterministic_debug_mode(),
         torch.get_float32_matmul_precision(),
         torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined,unused-ignore]
         torch.backends.cudnn.allow_tf32,
     )
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    # what torch.use_deterministic_algorithms sets, which imports torch's compiler, seconds of every process
+    torch.set_deterministic_debug_mode("error")
     # or every torch.empty would be filled first, a tenth of a step, though nothing reads memory before it is written
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined,unused-ignore]
     torch.set_float32_matmul_precision("highest")
@@ -58,7 +58,7 @@ def reproducible(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1], warn_only=before[2])
-        torch.set_float32_matmul_precision(before[3])
-        torch.utils.deterministic.fill_uninitialized_memory = before[4]  # type: ignore[attr-defined,unused-ignore]
-        torch.backends.cudnn.allow_tf32 = before[5]
+        torch.set_deterministic_debug_mode(before[1])
+        torch.set_float32_matmul_precision(before[2])
+        torch.utils.deterministic.fill_uninitialized_memory = before[3]  # type: ignore[attr-defined,unused-ignore]
+        torch.backends.cudnn.allow_tf32 = before[4]
