@@ -48,10 +48,18 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             content = file.read(MOST + 1)
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+    return parse_record(content, path)
+
+
+def parse_record(content: bytes, path: Path) -> dict[str, Any]:
+    """As :func:`read_record`, from what stands in the file ``path``, or would stand there."""
+    try:
         if len(content) > MOST:
             raise ValueError(f"wanted at most {MOST:,} bytes, got more")
         record = json.loads(content.decode("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ValueError(f"cannot read {path}: {error}") from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not whole JSON ({error}); delete it and run again") from None

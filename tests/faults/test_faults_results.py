@@ -11,7 +11,7 @@ from farm import failing, seeds
 from tiny import Place, counting_steps, tiny
 
 import uhn
-from uhn.paper.report.results import load_history, load_run
+from uhn.paper.runs.results import load_history, load_run
 from uhn.paper.settings import RunSettings
 from uhn.training.loop import Loop
 

@@ -17,6 +17,7 @@ from uhn.paper.names import group_name
 from uhn.paper.runs.build import build_distribution, build_phases, build_source, build_tasks
 from uhn.paper.runs.metrics import read_metrics
 from uhn.paper.runs.record import hardware
+from uhn.paper.runs.results import archived_runs
 from uhn.paper.settings import RunSettings
 from uhn.records import RECORD, read_record
 from uhn.sources import WeightSource
@@ -40,9 +41,11 @@ class Cost:
     def known(cls, results: Path, settings: Iterable[RunSettings]) -> Cost:
         """Read wall times of finished runs below a profile's results, and timed steps where there are none."""
         found: dict[str, list[float]] = {}
+        archived = archived_runs(results)
         for run in settings:
             try:
-                metrics = read_metrics(results / "runs" / run.name / RECORD)
+                kept = archived.get(run.name)
+                metrics = kept.metrics if kept else read_metrics(results / "runs" / run.name / RECORD)
                 steps = metrics["budget"]["init_steps"] + metrics["budget"]["train_steps"]
                 found.setdefault(group(run), []).append(metrics["wall_time_s"] / steps)
             except (ValueError, KeyError, TypeError, ZeroDivisionError):

@@ -13,7 +13,9 @@ from filelock import FileLock
 from uhn.paper.cli import main
 from uhn.paper.config import ConfigError, load_config
 from uhn.paper.plan import Plan
+from uhn.paper.runs.archive import write_archive
 from uhn.paper.runs.queue import Queue, window
+from uhn.records import sealed, to_text
 
 ROOT = Path(__file__).parents[3]
 NOON = time.mktime((2026, 3, 5, 12, 0, 0, 0, 0, -1))
@@ -73,18 +75,17 @@ def test_only_what_is_missing_is_made(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_kept_result_is_not_missing_but_one_of_other_settings_is(tmp_path: Path) -> None:
     assert call(tmp_path, "kan-kv/direct/seed-21962") == 0
     run = tmp_path / "results/smoke/runs/kan-kv/direct/seed-21962/metrics.json"
-    kept = tmp_path / "reference/smoke/runs/kan-kv/direct/seed-21962/metrics.json"
-    kept.parent.mkdir(parents=True)
-    run.rename(kept)
+    record: dict[str, Any] = json.loads(run.read_text())
+    run.unlink()
+    write_archive(tmp_path / "reference/smoke", {record["name"]: {"metrics.json": to_text(sealed(record)).encode()}})
     plan = Plan(load_config(ROOT / "params.yaml", "smoke"), tmp_path / "results/smoke")
 
     def missing() -> list[str]:
         return [run.name for run in Queue.of(plan, tmp_path / "reference/smoke", "table11").runs]
 
     assert "kan-kv/direct/seed-21962" not in missing()
-    record: dict[str, Any] = json.loads(kept.read_text())
     record["settings"]["train"]["lr"] *= 2
-    kept.write_text(json.dumps(record))
+    write_archive(tmp_path / "reference/smoke", {record["name"]: {"metrics.json": to_text(sealed(record)).encode()}})
     assert "kan-kv/direct/seed-21962" in missing()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from uhn.paper.report.book import Book, Source
 from uhn.paper.report.claims import Claim, Comparison, Finding, judge
 from uhn.paper.report.claims_page import to_markdown
 from uhn.paper.report.intervals import combine, interval
-from uhn.paper.report.results import Run
+from uhn.paper.runs.results import Run, archived_runs
 from uhn.paper.tables.claims import CLAIMS, OWN
 
 PAIR = Comparison(Source("mnist-mlp", "uhn"), Source("mnist-mlp", "direct"), "MNIST MLP")
@@ -100,9 +99,8 @@ NAMES = ("name", "experiment", "method", "seed")
 
 def test_every_setting_that_differs_alone_is_named() -> None:
     """Each setting of a real run, changed once in one arm, is found; none of what the claim is about is."""
-    path = next(Path("results/reference/paper/runs").rglob("uhn/*/metrics.json"))
-    record = json.loads(path.read_text(encoding="utf-8"))
-    first = Run(record, path.parent)
+    first = next(run for run in archived_runs(Path("results/reference/paper")).values() if run["method"] == "uhn")
+    record = dict(first.metrics)
     checked = 0
     for leaf in leaves(record["settings"]):
         if leaf[0] in (*NAMES, "paper", "checkpoint_seconds", "compute", "members", "evaluate_every"):
@@ -113,8 +111,8 @@ def test_every_setting_that_differs_alone_is_named() -> None:
             place = place[key]
         place[leaf[-1]] = "changed"
         key = ".".join(leaf)
-        assert [phrase.split()[0] for phrase in differences([first], [Run(other, path.parent)], ())] == [key]
-        assert differences([first], [Run(other, path.parent)], (key,)) == []
+        assert [phrase.split()[0] for phrase in differences([first], [Run(other, first.folder)], ())] == [key]
+        assert differences([first], [Run(other, first.folder)], (key,)) == []
         checked += 1
     assert checked > 15
 

@@ -11,7 +11,7 @@ from reporting_synthetic import metrics
 
 from uhn.paper.report.book import Book
 from uhn.paper.report.page import to_html
-from uhn.paper.report.results import Run
+from uhn.paper.runs.results import Run
 
 HOSTILE = "</pre><script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;"
 FIXED = ("status", "metric", "schema", "kind")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import pytest
 from uhn.paper.cli import main
 from uhn.paper.report.reference import PARAMS, keep
 from uhn.paper.report.render import open_book, render
-from uhn.paper.report.results import load_runs
 from uhn.paper.runs import checkout
+from uhn.paper.runs.archive import HISTORIES, RECORDS
+from uhn.paper.runs.results import load_history, load_runs
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "results" / "reference"
@@ -39,9 +39,9 @@ def test_committed_tables_follow_from_committed_metrics(profile: str, tmp_path: 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_metrics_file_names_a_commit_that_exists(profile: str) -> None:
     commits = set()
-    for path in (REFERENCE / profile / "runs").rglob("metrics.json"):
-        code = json.loads(path.read_text(encoding="utf-8"))["code"]
-        assert code["commit"] and not code["dirty"], f"{path} was made by code that no commit holds"
+    for run in load_runs(REFERENCE, profile).values():
+        code = run["code"]
+        assert code["commit"] and not code["dirty"], f"{run.name} was made by code that no commit holds"
         commits.add(code["commit"])
     if checkout.commit()["commit"] is None:
         pytest.skip(f"the commits cannot be looked up: {checkout.commit()['unknown']}")
@@ -68,13 +68,32 @@ def test_new_runs_join_those_that_are_kept(tmp_path: Path) -> None:
     target = tmp_path / "kept"
     for results in (first, second):
         kept = keep(results, "smoke", ROOT / "params.yaml", target)
-    runs = {path.parent.relative_to(kept / "runs").as_posix() for path in (kept / "runs").rglob("metrics.json")}
-    assert runs == {f"kan-kv/{method}/seed-{seed}" for method in ("direct", "uhn") for seed in (21962, 59358)}
-    for run in runs:
-        assert not (kept / "runs" / run / "model.safetensors").exists()
+    runs = load_runs(tmp_path / "kept", "smoke")
+    assert {*runs} == {f"kan-kv/{method}/seed-{seed}" for method in ("direct", "uhn") for seed in (21962, 59358)}
+    assert not list(kept.rglob("*.safetensors"))
+    made = load_runs(first, "smoke") | load_runs(second, "smoke")
+    for name, run in runs.items():
+        assert run.metrics == made[name].metrics and load_history(run) == load_history(made[name]) != []
     table = keep(both, "smoke", ROOT / "params.yaml", tmp_path / "whole") / "tables" / "table11.csv"
     assert (kept / "tables" / "table11.csv").read_bytes() == table.read_bytes()
     assert sorted(path.name for path in target.iterdir()) == ["smoke"]
+
+
+def test_an_altered_archive_is_refused(tmp_path: Path) -> None:
+    name = "kan-kv/direct/seed-21962"
+    train(tmp_path, name)
+    kept = keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
+    for file, old, new, message in (
+        (RECORDS, '"status":"finished"', '"status":"diverged"', "was altered"),
+        (RECORDS, '{"record"', '{"rec', "line 1: wanted the record of a run"),
+        (HISTORIES, f"{name},train,", f"{name},init,", "is not the file that metrics.json beside it names"),
+    ):
+        text = (kept / file).read_text()
+        assert old in text
+        (kept / file).write_text(text.replace(old, new, 1))
+        with pytest.raises(ValueError, match=message):
+            load_history(load_runs(tmp_path / "kept", "smoke")[name])
+        (kept / file).write_text(text)
 
 
 def test_a_picture_drawn_from_weights_stays_without_them(tmp_path: Path) -> None:

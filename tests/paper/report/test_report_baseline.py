@@ -18,7 +18,7 @@ from uhn.paper.report.baseline import MAJORITY, Baseline
 from uhn.paper.report.book import Book, Source
 from uhn.paper.report.explain import explain
 from uhn.paper.report.intervals import wilson
-from uhn.paper.report.results import load_runs
+from uhn.paper.runs.results import load_runs
 from uhn.paper.tables import published as paper
 from uhn.randomness import stream
 from uhn.tasks import Limits, load_task

@@ -12,8 +12,8 @@ from uhn.paper.report.book import Book
 from uhn.paper.report.coverage import to_markdown
 from uhn.paper.report.facts import load_facts, paper_selection
 from uhn.paper.report.render import open_book
-from uhn.paper.report.results import load_runs
 from uhn.paper.report.tables import Table, build, shown
+from uhn.paper.runs.results import load_runs
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import tables, worth
 from uhn.paper.tables.claims import CLAIMS

@@ -13,7 +13,7 @@ from reporting_synthetic import leave, metrics
 from uhn.paper.report import figures, frames
 from uhn.paper.report.book import Book
 from uhn.paper.report.drawing import save
-from uhn.paper.report.results import load_runs
+from uhn.paper.runs.results import load_runs
 
 
 def members(seed: int = 0) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from uhn.models import zoo
 from uhn.paper.report import figures, frames
 from uhn.paper.report.book import Book
 from uhn.paper.report.render import drawable, render
-from uhn.paper.report.results import load_runs
+from uhn.paper.runs.results import load_runs
 from uhn.paper.tables.catalogue import KERNELS
 from uhn.sources import UniversalHypernetwork, WeightSource
 from uhn.sources.files import save_source

@@ -11,8 +11,8 @@ import pytest
 from reporting_synthetic import GENERATOR, leave, metrics
 
 from uhn.paper.report.book import Book
-from uhn.paper.report.results import load_runs
 from uhn.paper.report.tables import LEGEND, WHOSE, build, tex, to_tex
+from uhn.paper.runs.results import load_runs
 from uhn.paper.tables.catalogue import tables
 
 REFERENCE = Path(__file__).parents[3] / "results" / "reference"

@@ -9,8 +9,8 @@ from reporting_synthetic import history, leave, metrics
 
 from uhn.paper.report import coverage, curves, page
 from uhn.paper.report.book import Book
-from uhn.paper.report.results import load_runs
 from uhn.paper.report.style import STYLE
+from uhn.paper.runs.results import load_runs
 
 VOID = ("meta", "line", "circle", "br", "path")
 

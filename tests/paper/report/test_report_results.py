@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from reporting_synthetic import leave, metrics
 
-from uhn.paper.report.results import load_history, load_run, load_runs
+from uhn.paper.runs.results import load_history, load_run, load_runs
 
 
 def test_runs_are_found_by_name(tmp_path: Path) -> None:

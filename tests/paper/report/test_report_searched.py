@@ -15,8 +15,8 @@ from uhn.paper.report.book import Book
 from uhn.paper.report.coverage import table_lines
 from uhn.paper.report.explain import explain
 from uhn.paper.report.render import open_book
-from uhn.paper.report.results import load_runs
 from uhn.paper.report.tables import build, shown, to_markdown
+from uhn.paper.runs.results import load_runs
 from uhn.paper.sweeps.stages import Outcome, Values
 from uhn.paper.tables.catalogue import tables
 

@@ -13,8 +13,8 @@ from uhn.paper.plan import Plan
 from uhn.paper.report import coverage, page
 from uhn.paper.report.book import Book
 from uhn.paper.report.render import open_book, render
-from uhn.paper.report.results import load_runs
 from uhn.paper.report.tables import build
+from uhn.paper.runs.results import load_runs
 from uhn.paper.sweeps.stages import Outcome, Values
 from uhn.paper.tables.catalogue import tables
 

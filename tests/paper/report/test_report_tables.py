@@ -13,8 +13,8 @@ import pytest
 from reporting_synthetic import GENERATOR, leave, metrics
 
 from uhn.paper.report.book import Book, Source
-from uhn.paper.report.results import load_runs
 from uhn.paper.report.tables import FORMATS, Table, build, tex, to_csv, to_markdown, to_provenance, to_tex
+from uhn.paper.runs.results import load_runs
 from uhn.paper.tables.catalogue import tables, worth
 
 VALUES = {21962: 0.98, 59358: 0.983, 78117: 0.9791}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from uhn.paper.report.book import Evidence
-from uhn.paper.report.results import Run
+from uhn.paper.runs.results import Run
 
 NOT_SETTINGS = {"name", "experiment", "seed", "paper", "checkpoint_seconds", "compute", "members", "evaluate_every"}
 """Parts of a run's settings that name it or that change no result beyond rounding."""

@@ -10,8 +10,8 @@ from typing import Any
 from uhn.paper.names import group_name, parse_group
 from uhn.paper.report.baseline import Baseline, baseline
 from uhn.paper.report.reductions import Difference, differences
-from uhn.paper.report.results import Run
 from uhn.paper.report.statistics import Statistic, aggregate
+from uhn.paper.runs.results import Run
 from uhn.paper.tables import published as paper
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from uhn.paper.report.results import Run, load_history
+from uhn.paper.runs.results import Run, load_history
 
 COLOURS = ("#0072b2", "#c04f00", "#007a5a", "#a0487a", "#000000")
 """Told apart by the colour-blind, each at least 4.5 : 1 against white."""

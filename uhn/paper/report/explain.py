@@ -9,9 +9,10 @@ from uhn.paper.names import group_name
 from uhn.paper.report.book import Book
 from uhn.paper.report.coverage import status
 from uhn.paper.report.reductions import paper_steps
-from uhn.paper.report.results import Run
 from uhn.paper.report.tables import build, shown
+from uhn.paper.runs.archive import HISTORIES, RECORDS
 from uhn.paper.runs.checkout import in_words
+from uhn.paper.runs.results import Run
 from uhn.paper.tables.catalogue import tables
 from uhn.paper.tables.columns import Fact, TableSpec
 
@@ -80,6 +81,9 @@ def _run(run: Run, root: Path | None) -> list[str]:
     if run.get("taken_from"):
         lines.append(f"taken from {run['taken_from']}")
     lines.append(f"machine    {machine}, kernel {run.get('kernel', 'eager')}")
+    if run.archived is not None:
+        profile = folder.parents[len(Path(run.name).parts)]
+        return [*lines, f"metrics    {profile / RECORDS}", f"curve      {profile / HISTORIES}"]
     lines.append(f"metrics    {folder / 'metrics.json'}")
     if (run.folder / "history.csv").is_file():
         lines.append(f"curve      {folder / 'history.csv'}")

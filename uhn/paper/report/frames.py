@@ -10,7 +10,7 @@ from torch import no_grad
 
 from uhn.models import zoo
 from uhn.paper.report.book import Book, Source
-from uhn.paper.report.results import Run, load_history
+from uhn.paper.runs.results import Run, load_history
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import EARLY, MODEL, kernel_runs
 from uhn.sources.files import load_source

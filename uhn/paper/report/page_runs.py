@@ -12,8 +12,8 @@ from uhn.paper.report.book import Evidence
 from uhn.paper.report.coverage import commit
 from uhn.paper.report.curves import history_curves, legend, svg
 from uhn.paper.report.reductions import dataset_names, paper_steps
-from uhn.paper.report.results import Run, load_history
 from uhn.paper.runs.checkout import in_words
+from uhn.paper.runs.results import Run, load_history
 
 
 def anchor(group: str) -> str:

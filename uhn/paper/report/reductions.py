@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from uhn.paper.report.results import Run
+from uhn.paper.runs.results import Run
 from uhn.paper.tables import published as paper
 
 GENERATOR_WORDS: Final = {

@@ -9,12 +9,10 @@ from pathlib import Path
 
 from uhn.paper.names import is_trial
 from uhn.paper.report.render import open_book, render
-from uhn.paper.report.results import load_runs
+from uhn.paper.runs.archive import RUN_FILES, Files, write_archive
+from uhn.paper.runs.results import Run, load_runs
 from uhn.paper.tables.catalogue import KERNELS, kernel_runs
 from uhn.paper.wanted import PICTURES
-
-RUN_FILES = ("metrics.json", "history.csv", "accepted.json")
-"""What is kept of a run: text; weights stay in the cache."""
 
 MEASURED = ("facts", "model-sets", "sweeps", "costs.json")
 """What else was measured or chosen, kept as it is; everything else of a profile is rendered again."""
@@ -41,16 +39,11 @@ def keep(results: Path, profile: str, params: Path, target: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{profile}.", dir=target) as place:
         whole = Path(place) / profile
-        for part in ("runs", *MEASURED):
-            _copy(folder / part, whole / part)
-            if part != "runs":
-                _copy(source / part, whole / part)
-        for name in runs:
-            if is_trial(name):
-                continue  # what a sweep's trials came to stands in its stages' files
-            shutil.rmtree(whole / "runs" / name, ignore_errors=True)
-            for file in RUN_FILES:
-                _copy(source / "runs" / name / file, whole / "runs" / name / file)
+        for part, before in product(MEASURED, (folder, source)):
+            _copy(before / part, whole / part)
+        kept = load_runs(target, profile) | {name: run for name, run in runs.items() if not is_trial(name)}
+        # what a sweep's trials came to stands in its stages' files
+        write_archive(whole, {name: _small_files(run) for name, run in kept.items()})
         _copy(params, whole / PARAMS)
         book = open_book(Path(place), profile, params, present=False)
         render(["all"], book, Path(place))
@@ -61,6 +54,10 @@ def keep(results: Path, profile: str, params: Path, target: Path) -> Path:
             folder.rename(Path(place) / "before")
         whole.rename(folder)
     return folder
+
+
+def _small_files(run: Run) -> Files:
+    return {name: content for name in RUN_FILES if (content := run.content(name)) is not None}
 
 
 def _copy(source: Path, target: Path) -> None:

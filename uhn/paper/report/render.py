@@ -17,10 +17,10 @@ from uhn.paper.report.claims import judge
 from uhn.paper.report.claims_page import to_markdown
 from uhn.paper.report.drawing import nothing, remark, save
 from uhn.paper.report.facts import load_facts, paper_config, paper_selection, paper_settings
-from uhn.paper.report.results import Run, load_runs
 from uhn.paper.report.searched import reasons, sweep_facts
 from uhn.paper.report.tables import FORMATS, build
 from uhn.paper.runs.identity import NOT_IDENTITY, same_settings, source_digest
+from uhn.paper.runs.results import Run, load_runs
 from uhn.paper.tables import catalogue
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import KERNELS, kernel_runs, tables, worth

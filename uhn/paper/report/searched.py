@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from uhn.paper.plan import Plan
-from uhn.paper.report.results import Run
 from uhn.paper.runs.identity import same_settings
+from uhn.paper.runs.results import Run
 from uhn.paper.sweeps.stages import Outcome, Sweep, Values
 from uhn.paper.tables import published as paper
 

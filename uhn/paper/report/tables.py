@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from uhn.paper.report.book import Book
-from uhn.paper.report.results import Run
+from uhn.paper.runs.results import Run
 from uhn.paper.tables.columns import Cell, Measure, TableSpec
 
 LEGEND = {

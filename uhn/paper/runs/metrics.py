@@ -145,7 +145,11 @@ def read_metrics(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: naming the file, and what in it was wanted and what was got.
     """
-    record = read_record(path)
+    return checked(read_record(path), path)
+
+
+def checked(record: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the record of the file ``path``. Raises as :func:`read_metrics`."""
     try:
         Record.model_validate(record)
     except ValidationError as error:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from uhn.paper.config import ConfigError
 from uhn.paper.costs import Cost, read_costs
@@ -17,6 +18,7 @@ from uhn.paper.plan import Plan
 from uhn.paper.runs.finished import read_metrics
 from uhn.paper.runs.identity import settings_hash
 from uhn.paper.runs.jobs import Busy
+from uhn.paper.runs.results import archived_runs
 from uhn.paper.settings import RunSettings
 from uhn.training.interrupts import Stopped
 
@@ -55,7 +57,13 @@ class Queue:
             raise ConfigError(f"no table {table!r}: wanted one of {', '.join(plan.tables)}")
         names = plan.tables[table].runs if table else tuple(plan.runs)
         everything = plan.runs | (plan.trials if table else {})
-        waiting = [everything[name] for name in names if not _there(everything[name], plan.results, reference)]
+        kept = archived_runs(reference)
+
+        def there(run: RunSettings) -> bool:
+            own = read_metrics(plan.results / "runs" / run.name) if plan.results else {}
+            return _there(run, [own, *([kept[run.name].metrics] if run.name in kept else [])])
+
+        waiting = [everything[name] for name in names if not there(everything[name])]
         seconds = read_costs(reference) | Cost.known(reference, plan.runs.values()).seconds
         cost = Cost(seconds | Cost.known(plan.results, plan.runs.values()).seconds)
         pairs = [(run, cost.hours([run])) for run in waiting]
@@ -134,11 +142,11 @@ def window(within: str | None, until: str | None, now: float) -> float | None:
     return None
 
 
-def _there(run: RunSettings, results: Path, reference: Path) -> bool:
-    """Whether a result of exactly these settings stands in the results or is kept."""
-    for place in (results, reference):
+def _there(run: RunSettings, found: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a result of exactly these settings is among the records that were found."""
+    for record in found:
         try:
-            made = RunSettings.model_validate(read_metrics(place / "runs" / run.name)["settings"])
+            made = RunSettings.model_validate(record["settings"])
         except (KeyError, ValueError):
             continue
         if settings_hash(made) == settings_hash(run):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from uhn.paper.report.book import Book, Source
-from uhn.paper.report.results import Run
+from uhn.paper.runs.results import Run
 from uhn.paper.tables import ablations, data, descriptors, several, single, sweeps
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.columns import TableSpec
