@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from uhn.export import state_dict as state_dict
     from uhn.export import to_module as to_module
     from uhn.hypernetized import hypernetize as hypernetize
+    from uhn.layers.inputs import Inputs as Inputs
     from uhn.models import zoo as zoo
     from uhn.models.describe import describe as describe
     from uhn.models.feedforward import cnn as cnn
     from uhn.models.feedforward import mlp as mlp
-    from uhn.models.forward import Inputs as Inputs
     from uhn.models.forward import run as run
     from uhn.models.graph import gat as gat
     from uhn.models.graph import gcn as gcn
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ModelSpec": "uhn.models.spec",
-    "Inputs": "uhn.models.forward",
+    "Inputs": "uhn.layers.inputs",
     "run": "uhn.models.forward",
     "zoo": "uhn.models",
     "mlp": "uhn.models.feedforward",

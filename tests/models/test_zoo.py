@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from uhn.basemodels import FUNCTIONS
 from uhn.layers import GAT, GCN, KAN, Attention, Conv, Embedding, Linear
 from uhn.layers.graphs import gcn_norm
 from uhn.models import CATEGORICAL, FAMILIES, Inputs, categorical, run, zoo, zoo_names
@@ -13,7 +12,10 @@ from uhn.models.feedforward import cnn, mlp
 from uhn.models.hypernet import generated_uhn
 from uhn.models.kan import kan
 from uhn.models.transformer import transformer
+from uhn.tasks import functions
 from uhn.vocabulary import LOCAL_FIELDS, Activation, DatasetType, Initialization, StagePooling, TaskType
+
+FUNCTIONS = [known.name for known in functions.DATASETS]
 
 COUNTS = {
     "mlp-mnist": 118_282,

@@ -16,7 +16,8 @@ from uhn.models import feedforward, graph, hypernet, transformer
 from uhn.models import kan as kan_family
 from uhn.models.forward import Inputs, run, run_parts, unflatten
 from uhn.models.spec import ModelSpec, Slot, WeightInfo
-from uhn.vocabulary import DatasetType, ModelType
+from uhn.tasks import DATASETS
+from uhn.vocabulary import ModelType
 
 __all__ = [
     "CATEGORICAL",
@@ -104,4 +105,4 @@ def _built(name: str) -> ModelSpec:
     if name == "uhn-generated":
         return hypernet.generated_uhn(**GENERATED)
     model = MODELS[name]
-    return FAMILIES[model.family].build(**model.settings, dataset=DatasetType[model.dataset.upper()])
+    return FAMILIES[model.family].build(**model.settings, dataset=DATASETS[model.dataset].code)

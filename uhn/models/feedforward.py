@@ -39,7 +39,7 @@ def mlp(
     activation: AnyActivation = Activation.LEAKY_RELU,
     activation_param: float | None = None,
     dropout: float = 0.0,
-    dataset: DatasetType = DatasetType.MNIST,
+    dataset: DatasetType | int = DatasetType.MNIST,
     task: TaskType = TaskType.IMAGE,
 ) -> ModelSpec:
     """A perceptron on flattened inputs; its descriptor is that of a CNN without stages (facts: model type 1).
@@ -96,7 +96,7 @@ def cnn(
     dropout: float = 0.0,
     downsampling: StagePooling = StagePooling.CONV,
     pooling: InputPooling = InputPooling.AVG_POOL,
-    dataset: DatasetType = DatasetType.CIFAR10,
+    dataset: DatasetType | int = DatasetType.CIFAR10,
     task: TaskType = TaskType.IMAGE,
 ) -> ModelSpec:
     """A pre-activation residual network; every convolution is its own residual unit.

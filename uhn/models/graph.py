@@ -37,7 +37,7 @@ def gcn(
     activation: AnyActivation = Activation.LEAKY_RELU,
     activation_param: float | None = None,
     dropout: float = 0.5,
-    dataset: DatasetType = DatasetType.CORA,
+    dataset: DatasetType | int = DatasetType.CORA,
     task: TaskType = TaskType.GRAPH,
 ) -> ModelSpec:
     """Two graph convolutions; dropout acts on the input of both, activation and norm on that of the second.
@@ -66,7 +66,7 @@ def gat(
     activation: AnyActivation = Activation.ELU,
     activation_param: float | None = None,
     dropout: float = 0.6,
-    dataset: DatasetType = DatasetType.CORA,
+    dataset: DatasetType | int = DatasetType.CORA,
     task: TaskType = TaskType.GRAPH,
 ) -> ModelSpec:
     """Two graph attention layers: ``heads`` of width ``hidden`` concatenated, then ``output_heads`` averaged.

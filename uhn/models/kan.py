@@ -25,7 +25,7 @@ def kan(
     bias: bool = True,
     activation: AnyActivation = Activation.SILU,
     activation_param: float | None = None,
-    dataset: DatasetType = DatasetType.KV,
+    dataset: DatasetType | int = DatasetType.KV,
     task: TaskType = TaskType.FORMULA,
 ) -> ModelSpec:
     """KAN layers of the given widths; the base branch of the first has no activation.

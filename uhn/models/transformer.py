@@ -40,7 +40,7 @@ def transformer(
     activation: AnyActivation = Activation.LEAKY_RELU,
     activation_param: float | None = None,
     dropout: float = 0.2,
-    dataset: DatasetType = DatasetType.AG_NEWS,
+    dataset: DatasetType | int = DatasetType.AG_NEWS,
     task: TaskType = TaskType.TEXT,
 ) -> ModelSpec:
     """Embedding, encoders, and a linear layer on the first token.

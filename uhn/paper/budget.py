@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from math import ceil
 
-from uhn.basemodels import CITATION, FUNCTIONS
 from uhn.paper.settings import DataSettings, RunSettings, TrainSettings
-
-FULL_BATCH = (*CITATION, *FUNCTIONS)
-"""Datasets whose every step sees all training rows: an epoch is one step."""
-
-TRAIN_ROWS = {
-    "mnist": (60_000, 48_000),
-    "cifar10": (50_000, 45_000),
-    "ag_news": (120_000, 96_000),
-    "ag_news_30k": (30_027, 24_022),
-    "imdb": (25_000, 20_000),
-}
-"""Training rows of the mini-batch datasets: all, and what is left when a validation split is kept back."""
-
-DATASETS = (*TRAIN_ROWS, *FULL_BATCH)
+from uhn.tasks import DATASETS
 
 
 def steps_per_epoch(dataset: str, data: DataSettings, batch_size: int, *, validate: bool = False) -> int:
     """Return the steps of one pass over ``dataset``. Raises ``KeyError`` for a dataset that does not exist."""
-    if dataset in FULL_BATCH:
+    known = DATASETS[dataset]
+    if known.full_batch:
         return 1
-    rows = TRAIN_ROWS[dataset][validate]
+    rows = known.rows(validate=validate)
     return ceil(min(rows, data.train_rows or rows) / batch_size)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from uhn.basemodels import GENERATED, MODEL_SETS, MODELS, SAME_MODELS, models_for
-from uhn.paper.budget import DATASETS
+from uhn.basemodels import GENERATED, MODEL_SETS, MODELS, models_for
 from uhn.paper.names import FOLDER, group_name, parse_group, told_apart
 from uhn.paper.params import ExperimentEntry, Params
 from uhn.paper.reading import ConfigError, near, shown
 from uhn.paper.settings import RunSettings, serves_one
 from uhn.sources import SOURCES
+from uhn.tasks import DATASETS
 
 TAKEN = {"experiments": (FOLDER,), "profiles": ("reference",)}
 """Names whose folders below the results hold something else: sweeps, and results that are kept."""
@@ -73,7 +73,7 @@ def check_tasks(where: str, entry: ExperimentEntry) -> None:
         return
     known(f"{where}.model_set", "model set", entry.model_set, MODEL_SETS)
     wanted = MODEL_SETS[entry.model_set]
-    if [SAME_MODELS.get(name, name) for name in datasets] != [wanted]:
+    if [DATASETS[name].models_of for name in datasets] != [wanted]:
         raise ConfigError(f"{where}.tasks: wanted one on {wanted} for {entry.model_set}, got {', '.join(datasets)}")
 
 

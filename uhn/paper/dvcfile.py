@@ -12,24 +12,14 @@ import yaml
 
 from uhn.paper.names import FOLDER
 from uhn.paper.plan import Plan
+from uhn.tasks import DATASETS
+from uhn.tasks.graphs import GraphDataset
 from uhn.tasks.receipts import receipt_file
 
 CODE = ("Snakefile", "workflow", "uhn")
 
 COMMANDS = 'PATH="$PATH:$DVC_ROOT/.venv/bin"'
 """Where a stage finds `snakemake` and `uhn`: in the activated environment, else in the one that `make` set up."""
-
-FOLDERS = {
-    "mnist": "mnist",
-    "cifar10": "cifar-10-batches-py",
-    "cora": "planetoid",
-    "citeseer": "planetoid",
-    "pubmed": "planetoid",
-    "ag_news": "ag_news",
-    "ag_news_30k": "ag_news",
-    "imdb": "imdb",
-}
-"""Folder below ``data/`` of each dataset that is read from files."""
 
 
 def pipeline(plan: Plan) -> dict[str, Any]:
@@ -42,8 +32,8 @@ def pipeline(plan: Plan) -> dict[str, Any]:
         return f"{COMMANDS} snakemake {target} --cores 1 --config profile={profile}"
 
     # Two pipelines may not have the same output: the data belong to the quick profile's, which needs all of them.
-    for folder in dict.fromkeys(FOLDERS[name] for name in plan.datasets() if profile == "quick"):
-        receipts = [receipt_file(name).as_posix() for name in plan.datasets() if FOLDERS[name] == folder]
+    for folder in dict.fromkeys(DATASETS[name].folder for name in plan.datasets() if profile == "quick"):
+        receipts = [receipt_file(name).as_posix() for name in plan.datasets() if DATASETS[name].folder == folder]
         stages[f"data-{folder}"] = {
             "cmd": f"{snakemake(' '.join(receipts))} && mkdir -p data/{folder}",
             "outs": [_persist(f"data/{folder}"), *map(_persist, receipts)],
@@ -81,7 +71,7 @@ def pipeline(plan: Plan) -> dict[str, Any]:
             "params": ["seeds", "defaults", "experiments", f"profiles.{profile}"],
             "outs": [_persist(f"{results}/runs/{name}") for name in experiments],
         }
-    graphs = [receipt_file(name).as_posix() for name in plan.datasets() if FOLDERS[name] == "planetoid"]
+    graphs = [receipt_file(name).as_posix() for name in plan.datasets() if isinstance(DATASETS[name], GraphDataset)]
     stages["facts"] = {
         "cmd": snakemake("facts"),
         "deps": [*graphs, *sets, *CODE],

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from uhn.basemodels import FUNCTIONS
 from uhn.paper.budget import run_steps
 from uhn.paper.checks import check_run
 from uhn.paper.config import Config, ConfigError
@@ -20,6 +19,7 @@ from uhn.paper.costs import Cost
 from uhn.paper.names import FOLDER, RunId, group_name
 from uhn.paper.settings import Method, RunSettings
 from uhn.paper.sweeps.stages import Outcome, Stage, Sweep
+from uhn.tasks import DATASETS
 
 MOST_RUNS = 100_000
 """What a plan may hold; more is a slip."""
@@ -211,10 +211,10 @@ class Plan:
         """Return the datasets that the runs ``names`` (all if none) read from files, in order of first need."""
         runs = [*self.runs.values(), *self.trials.values()] if names is None else [self.run(name) for name in names]
         found = {task.dataset: None for run in runs for task in run.tasks}
-        return tuple(name for name in found if name not in FUNCTIONS)
+        return tuple(name for name in found if DATASETS[name].files)
 
     def may_be_missing(self, dataset: str) -> bool:
-        """Whether every run on ``dataset`` may use something else where it cannot be had."""
+        """Whether every run on ``dataset`` may use something else where it is unavailable."""
         users = [
             run
             for run in (*self.runs.values(), *self.trials.values())

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from uhn.models.forward import Inputs
+from uhn.layers.inputs import Inputs
 from uhn.tasks.dataset import Kind
 from uhn.vocabulary import DatasetType, TaskType
 

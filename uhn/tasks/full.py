@@ -11,7 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from uhn.models.forward import Inputs
+from uhn.layers.inputs import Inputs
 from uhn.tasks.base import Batch, Card, Split, Task
 
 
@@ -52,7 +52,7 @@ class FullBatchTask(Task):
 
     Args:
         card: what it is.
-        splits: the batch of each split. Graph splits share one :class:`~uhn.models.forward.Inputs` and differ in which
+        splits: the batch of each split. Graph splits share one :class:`~uhn.layers.inputs.Inputs` and differ in which
             targets are ignored.
     """
 

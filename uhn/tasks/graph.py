@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from uhn.layers.graphs import gcn_norm
-from uhn.models.forward import Inputs
+from uhn.layers.inputs import Inputs
 from uhn.tasks.base import IGNORED, Batch, Split
 from uhn.tasks.graphs import Graph
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from uhn.models.forward import Inputs
+from uhn.layers.inputs import Inputs
 from uhn.tasks.base import Batch
 from uhn.tasks.images import ImageDataset, Images
 from uhn.tasks.rows import upload

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from uhn.models.forward import Inputs
+from uhn.layers.inputs import Inputs
 from uhn.tasks.base import Batch
 from uhn.tasks.rows import upload
 from uhn.tasks.tokens import PADDING, Tokens

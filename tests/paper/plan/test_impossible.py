@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from uhn.basemodels import FUNCTIONS, MODEL_SETS, MODELS, SAME_MODELS, models_for
+from uhn.basemodels import MODEL_SETS, MODELS, models_for
 from uhn.models import zoo, zoo_names
 from uhn.models.sets import SETS, corner_specs
-from uhn.paper.budget import DATASETS
 from uhn.paper.config import ConfigError, parse_config
 from uhn.paper.plan import Plan
-from uhn.tasks import functions
+from uhn.tasks import DATASETS
 from uhn.vocabulary import DatasetType
 
 LEVELS = "{hidden: 16, index_frequencies: 1024, structure_frequencies: 32}"
@@ -155,6 +154,5 @@ def test_the_names_are_those_of_the_library() -> None:
     assert MODEL_SETS.keys() == SETS.keys()
     for name, dataset in MODEL_SETS.items():
         assert {spec.dataset_type for spec in corner_specs(name)} == {DatasetType[dataset.upper()]}
-    assert tuple(known.name for known in functions.DATASETS) == FUNCTIONS
-    assert {model.dataset for model in MODELS.values()} | set(SAME_MODELS) == set(DATASETS)
+    assert {model.dataset for model in MODELS.values()} == {known.models_of for known in DATASETS.values()}
     assert models_for("ag_news_30k") == models_for("ag_news") == ("transformer2-agnews",)

@@ -8,9 +8,9 @@ from typing import Any
 
 from recorded import lay, left, member
 
-from uhn.paper.budget import TRAIN_ROWS, run_steps
+from uhn.paper.budget import run_steps
 from uhn.paper.settings import RunSettings
-from uhn.paper.tables import published as paper
+from uhn.tasks import DATASETS
 
 GENERATOR = {
     "hidden": 64,
@@ -102,10 +102,10 @@ def planned(run: RunSettings, value: float | None = 0.98, **changes: Any) -> dic
     """The record that a run of these settings leaves: its rows and steps are those that they ask for."""
     data = []
     for task in run.tasks:
-        size = paper.DATASETS[task.dataset]
-        whole, kept = TRAIN_ROWS.get(task.dataset, (size.train, size.train))
-        train = min(kept if run.validate_split else whole, run.data.train_rows or whole)
-        rows = {"train": train, "val": 0, "test": min(size.test, run.data.test_rows or size.test)}
+        known = DATASETS[task.dataset]
+        left = known.rows(validate=run.validate_split and not known.full_batch)
+        train = min(left, run.data.train_rows or known.train_rows)
+        rows = {"train": train, "val": 0, "test": min(known.test_rows, run.data.test_rows or known.test_rows)}
         data.append({"name": task.dataset, "fingerprint": "f" * 64, "kind": "real", "detail": "d", "rows": rows})
     steps = run_steps(run) - run.init.steps
     own = {

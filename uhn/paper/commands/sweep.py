@@ -7,7 +7,6 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from uhn.basemodels import FUNCTIONS
 from uhn.files import write_together
 from uhn.paper.commands.run import add_places, add_profile, plan_of, train
 from uhn.paper.config import ConfigError
@@ -17,6 +16,7 @@ from uhn.paper.runs.output import lasting_output
 from uhn.paper.sweeps.selection import NothingPasses, Rule, Trial, select, select_rate, why
 from uhn.paper.sweeps.stages import Outcome, Stage, Sweep, Values
 from uhn.records import RECORD, sealed, to_text
+from uhn.tasks import DATASETS
 
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
@@ -101,7 +101,7 @@ def rules_of(plan: Plan, sweep: Sweep, *, guarded: bool) -> dict[str, Rule]:
     """How each task of a sweep is judged: accuracy high or RMSE low, and its guardrail (Table 20)."""
     tasks = [task.dataset for task in plan.config.entry(sweep.experiment).tasks]
     rails = sweep.entry.guardrails if guarded else {}
-    return {name: Rule(name not in FUNCTIONS, rails.get(name)) for name in tasks}
+    return {name: Rule(DATASETS[name].classes is not None, rails.get(name)) for name in tasks}
 
 
 def pool_of(plan: Plan, sweep: Sweep, stage: Stage, tasks: tuple[str, ...]) -> list[tuple[Trial, Values]]:

@@ -34,6 +34,7 @@ CORE = (
     "randomness",
     "layers.base",
     "layers.functional",
+    "layers.inputs",
     "models.spec",
     "models.forward",
     "models.wiring",
