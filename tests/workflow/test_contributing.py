@@ -41,6 +41,12 @@ def test_a_walk_through_does_what_it_says(title: str, repository: Path, workflow
         workflow.call([sys.executable, "-W", "error", "-c", body])
 
 
+def test_a_dataset_is_one_file_and_its_line_in_the_registry(repository: Path) -> None:
+    files, function = _section(repository, "Add a dataset").split("\nA function, ")
+    assert {path for _, path, *_ in BLOCK.findall(files) if path} == {"uhn/tasks/films.py", "uhn/tasks/__init__.py"}
+    assert {path for _, path, *_ in BLOCK.findall(function) if path} == {"uhn/tasks/functions.py"}
+
+
 def test_a_walk_through_is_no_news_to_the_package(repository: Path) -> None:
     code = "from uhn.vocabulary import LayerType; LayerType.GAIN"
     done = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=False)
