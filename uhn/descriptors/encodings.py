@@ -6,7 +6,7 @@ Each is a frozen module: its buffers travel in a state dict and count as frozen 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -130,20 +130,26 @@ class Raw(Frozen):
 
 
 Encoding = GaussianFourier | Positional | Raw
-ENCODINGS = ("gff", "positional", "raw")
+ENCODINGS: Mapping[str, Callable[[int, int, float, torch.Generator | None], Encoding]] = {
+    "gff": GaussianFourier,
+    "positional": lambda fields, frequencies, scale, generator: Positional(fields, scale=scale),
+    "raw": lambda fields, frequencies, scale, generator: Raw(fields),
+}
+"""By name in params.yaml: from fields, frequencies, scale and random stream to the encoding."""
+
+
+def known_encoding(name: str) -> str:
+    """Return ``name``. Raises ``ValueError`` naming the choices if no encoding is called so."""
+    if name not in ENCODINGS:
+        raise ValueError(f"encoding must be one of {', '.join(ENCODINGS)}, got {name!r}")
+    return name
 
 
 def make_encoding(
     name: str, fields: int, frequencies: int, scale: float, generator: torch.Generator | None
 ) -> Encoding:
-    """Build an encoding by its name in params.yaml. Raises ``ValueError`` naming the choices."""
-    if name == "gff":
-        return GaussianFourier(fields, frequencies, scale, generator)
-    if name == "positional":
-        return Positional(fields, scale=scale)
-    if name == "raw":
-        return Raw(fields)
-    raise ValueError(f"encoding must be one of {', '.join(ENCODINGS)}, got {name!r}")
+    """Build an encoding by its name. Raises ``ValueError`` naming the choices."""
+    return ENCODINGS[known_encoding(name)](fields, frequencies, scale, generator)
 
 
 def reduce_phase(phase: Tensor) -> Tensor:

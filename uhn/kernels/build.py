@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from filelock import FileLock
+from uhn.locks import locked
 
 SOURCES = Path(__file__).parent
 
@@ -64,10 +64,10 @@ def built(half: bool, extra: Sequence[str] = ()) -> Path:
     if not target.exists():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{target}.lock", timeout=2 * COMPILE_SECONDS):
+            with locked(target.with_name(f"{target.name}.lock")):
                 if not target.exists():
                     _compile(command, flags, target)
-        except (OSError, TimeoutError) as error:
+        except OSError as error:
             raise CannotBuild(f"{target.parent} cannot be written: {error}") from None
     return target
 

@@ -120,6 +120,8 @@ def _told(error: Exception) -> tuple[int, str] | None:
     """Exit code and words for an error that can happen to a correct program; None for any other."""
     words = " ".join(str(error).split())
     match error:
+        case ModuleNotFoundError() if error.name and not error.name.startswith("uhn"):
+            return 1, words if "uhn[" in words else f"{error.name} is not installed: pip install 'uhn[paper]'"
         case MemoryError():
             return 1, words or "out of memory"
         case OSError():

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from uhn.descriptors.encodings import known_encoding
 from uhn.sources import SOURCES, Chain, OneSpecSource, UniversalHypernetwork, WeightSource
 
 METHODS = tuple(kind for kind in SOURCES if kind != Chain.kind)
@@ -110,7 +111,7 @@ class GeneratorSettings(Settings):
     index_frequencies: Width = 2048
     structure_frequencies: Width = 32
     structure: bool = False
-    encoding: Literal["gff", "positional", "raw"] = "gff"
+    encoding: Annotated[str, AfterValidator(known_encoding)] = "gff"
     scale: Annotated[float, Field(gt=0, le=1e6)] = 100.0
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from uhn.extras import needed
 from uhn.tasks.dataset import Dataset
 from uhn.vocabulary import DatasetType, TaskType
 
@@ -81,7 +82,7 @@ def _scipy(name: str, *first: int) -> Value:
     """A function of ``scipy.special`` (imported only when values are asked for), after fixed arguments."""
 
     def value(x1: Array, x2: Array) -> Array:
-        from scipy import special
+        special = needed("scipy.special", "paper", "a special function")
 
         return np.asarray(getattr(special, name)(*first, x1, x2), np.float64)
 
@@ -89,7 +90,7 @@ def _scipy(name: str, *first: int) -> Value:
 
 
 def _ellipj(x1: Array, x2: Array) -> Array:
-    from scipy import special
+    special = needed("scipy.special", "paper", "a special function")
 
     return np.stack(special.ellipj(x1, x2), axis=-1)
 
@@ -98,7 +99,7 @@ def _harmonic(order: int, degree: int) -> Value:
     """Real part of a spherical harmonic: ``x1`` is the azimuth, ``x2`` the polar angle."""
 
     def value(x1: Array, x2: Array) -> Array:
-        from scipy import special
+        special = needed("scipy.special", "paper", "a special function")
 
         if hasattr(special, "sph_harm_y"):
             complex_value = special.sph_harm_y(degree, order, x2, x1)

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from uhn.extras import needed
 from uhn.tasks.dataset import Raw
 from uhn.tasks.fetch.checksums import MB, File, Origin
 from uhn.tasks.graphs import Graph, GraphDataset
@@ -25,10 +26,9 @@ def parse(known: GraphDataset, raw: Raw) -> Graph:
     files = {Path(path).name: content for path, content in raw}
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
-        import fsspec  # type: ignore[import-untyped]
-        from torch_geometric.io import read_planetoid_data
-        from torch_geometric.transforms import NormalizeFeatures
-
+        fsspec = needed("fsspec", "graphs", "a citation graph")
+        read_planetoid_data = needed("torch_geometric.io", "graphs", "a citation graph").read_planetoid_data
+        NormalizeFeatures = needed("torch_geometric.transforms", "graphs", "a citation graph").NormalizeFeatures
         memory, folder = fsspec.filesystem("memory"), f"/uhn-{os.getpid()}-{id(files)}"
         try:
             memory.pipe({f"{folder}/{file}": content for file, content in files.items()})

@@ -7,9 +7,12 @@ import sys
 import time
 from typing import Any
 
-from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
-
 from uhn.training.loop import Report
+
+try:
+    from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
+except ModuleNotFoundError:  # of the extra "paper": without it, lines on a terminal too
+    tqdm = None
 
 LINE_SECONDS = 15.0
 """Time between two lines in a log."""
@@ -30,7 +33,7 @@ class Display:
     def __init__(self, name: str, total: int, done: int = 0) -> None:
         self.name, self.total, self.first = name, total, done
         self.done, self.started, self.last = done, time.monotonic(), 0.0
-        self.terminal = sys.stderr.isatty()
+        self.terminal = tqdm is not None and sys.stderr.isatty()
         self.metric = ""
         self.bar = None
         if self.terminal:

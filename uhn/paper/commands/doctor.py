@@ -74,7 +74,7 @@ def _packages() -> Finding:
         return Finding("packages", "note", "uhn is not installed: nothing says which versions it wants")
     bad = []
     for each in wanted:
-        if each.marker is None or each.marker.evaluate({"extra": ""}):
+        if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in ("paper", "graphs")):
             got = _version(each.name)
             if got is None or not each.specifier.contains(got, prereleases=True):
                 bad.append(f"{each.name}: wanted {each.specifier}, got {got or 'none'}")

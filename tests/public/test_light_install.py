@@ -1,0 +1,72 @@
+"""`pip install uhn` brings torch, numpy, safetensors and jaxtyping: the library must do with them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+HIDE = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in {hidden!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+
+USE = """
+import torch
+import uhn
+
+spec = uhn.mlp((784, 16, 10))
+generator = uhn.UniversalHypernetwork.for_specs([spec], hidden=16, frequencies=8)
+data = [(torch.rand(4, 784), torch.arange(4))]
+uhn.fit(generator, {spec: data}, loss=torch.nn.functional.cross_entropy, steps=2)
+assert uhn.to_module(spec, generator(spec))(torch.rand(2, 784)).shape == (2, 10)
+described = uhn.describe(torch.nn.LSTM(3, 4))
+uhn.UniversalHypernetwork.for_specs([described], hidden=16, frequencies=8)(described)
+"""
+
+
+def optional(repository: Path) -> list[str]:
+    """Importable names of what only the extras bring."""
+    extras = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    names = {re.match(r"[a-z-]+", line.lower())[0] for line in extras["paper"] + extras["graphs"]}  # type: ignore[index]
+    return sorted({name.replace("-", "_").replace("pyyaml", "yaml") for name in names - {"uhn"}})
+
+
+def run(code: str, hidden: list[str], repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "ignore", "-c", HIDE.format(hidden=hidden) + code, *words]
+    return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+
+
+def test_the_library_does_without_the_extras(repository: Path) -> None:
+    hidden = optional(repository)
+    assert {"pandas", "pydantic", "yaml", "torch_geometric", "scipy", "tqdm"} <= {*hidden}
+    done = run(USE, hidden, repository)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("from uhn.paper.cli import main; sys.exit(main(['plan']))", "is not installed: pip install 'uhn[paper]'"),
+        (
+            "from uhn.tasks import load_task; from pathlib import Path\n"
+            "try:\n    load_task('kv', root=Path('none'), seed=1)\n"
+            "except ModuleNotFoundError as error:\n    sys.exit(str(error))",
+            "a special function needs scipy, which is not installed: pip install 'uhn[paper]'",
+        ),
+    ],
+)
+def test_what_needs_an_extra_says_which(code: str, words: str, repository: Path) -> None:
+    done = run(code, optional(repository), repository)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and words in done.stderr, done.stderr
