@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from pathlib import Path
+from typing import TypeVar, overload
 
 import safetensors.torch
 import torch
@@ -18,11 +19,16 @@ from torch import Tensor, nn
 from uhn.files import write_atomically
 from uhn.layers.gcn import GCN
 from uhn.layers.graphs import gcn_norm
+from uhn.models.describe import describe
 from uhn.models.forward import Inputs, flat_weights, run_parts, unflatten
+from uhn.models.module import flat_weights as module_weights
+from uhn.models.module import load_weights, tensor_shapes, weights
 from uhn.models.spec import ModelSpec
 
 FORMAT = "uhn-model"
 VERSION = "1"
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class SpecModule(nn.Module):
@@ -74,7 +80,9 @@ class SpecModule(nn.Module):
 
 
 def state_dict(spec: ModelSpec, flat: Float[Tensor, " P"]) -> OrderedDict[str, Tensor]:
-    """Cut flat weights into ``{"layers.0.weight": tensor, ...}``: a copy, in the order of ``spec.layout``.
+    """Cut flat weights into ``{"layers.0.weight": tensor, ...}``: a copy, in the order of the layout.
+
+    Those of a described module have the module's own names: ``module.load_state_dict(…, strict=False)`` takes them.
 
     Raises:
         TypeError: if ``spec`` is no spec, or ``flat`` no floating-point tensor.
@@ -84,8 +92,8 @@ def state_dict(spec: ModelSpec, flat: Float[Tensor, " P"]) -> OrderedDict[str, T
         >>> list(state_dict(uhn.mlp((4, 3)), torch.randn(15)))
         ['layers.0.weight', 'layers.0.bias']
     """
-    parts = unflatten(spec, flat_weights(spec, flat, "state_dict").detach())
-    return OrderedDict((slot.name, parts[slot.layer][slot.param.name].clone()) for slot in spec.layout)
+    parts = weights(spec, flat_weights(spec, flat, "state_dict").detach())
+    return OrderedDict((name, part.clone()) for name, part in parts.items())
 
 
 def flatten(spec: ModelSpec, tensors: dict[str, Tensor]) -> Float[Tensor, " P"]:
@@ -94,46 +102,79 @@ def flatten(spec: ModelSpec, tensors: dict[str, Tensor]) -> Float[Tensor, " P"]:
     Raises:
         ValueError: for a missing or unknown name, or a shape other than the layout's.
     """
-    wanted = [slot.name for slot in spec.layout]
-    if set(tensors) != set(wanted):
-        missing, unknown = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
+    shapes = tensor_shapes(spec)
+    if set(tensors) != set(shapes):
+        missing, unknown = sorted(set(shapes) - set(tensors)), sorted(set(tensors) - set(shapes))
         raise ValueError(f"{spec!r} wants the tensors of its layout; missing {missing}, unknown {unknown}")
-    for slot in spec.layout:
-        if tuple(tensors[slot.name].shape) != slot.shape:
-            raise ValueError(f"{slot.name} wants shape {slot.shape}, got {tuple(tensors[slot.name].shape)}")
-    return torch.cat([tensors[name].detach().reshape(-1) for name in wanted])
+    for name, shape in shapes.items():
+        if tuple(tensors[name].shape) != shape:
+            raise ValueError(f"{name} wants shape {shape}, got {tuple(tensors[name].shape)}")
+    return torch.cat([tensors[name].detach().reshape(-1) for name in shapes])
 
 
-def to_module(spec: ModelSpec, flat: Float[Tensor, " P"]) -> SpecModule:
+@overload
+def to_module(spec: ModelSpec, flat: Float[Tensor, " P"]) -> SpecModule: ...
+
+
+@overload
+def to_module(spec: ModelSpec, flat: Float[Tensor, " P"], module: M) -> M: ...
+
+
+def to_module(spec: ModelSpec, flat: Float[Tensor, " P"], module: nn.Module | None = None) -> nn.Module:
     """Return a trainable ``nn.Module`` with a copy of ``flat``; its output equals ``run(spec, flat, ...)``.
 
+    Args:
+        spec: the model.
+        flat: its weights.
+        module: for a spec from :func:`uhn.describe`, the module that it describes: what comes back is a copy of it, of
+            its own class, with the weights ``flat``; everything else (frozen parameters, buffers) is as in ``module``.
+
     Raises:
-        TypeError: if ``spec`` is no spec, or ``flat`` no floating-point tensor.
-        ValueError: if ``flat`` is not a vector of ``spec.num_params`` values.
+        TypeError: if ``spec`` is no spec, ``flat`` no floating-point tensor or ``module`` no module.
+        ValueError: if ``flat`` is not a vector of ``spec.num_params`` values, ``spec`` describes another module, or
+            a module is missing or given in vain.
 
     Example:
         >>> spec = uhn.mlp((4, 8, 3))
         >>> model = to_module(spec, torch.randn(spec.num_params))
         >>> model(torch.randn(2, 4)).shape, [name for name, _ in model.named_parameters()][0]
         (torch.Size([2, 3]), 'layers.0.weight')
+        >>> network = nn.Linear(4, 3)
+        >>> to_module(uhn.describe(network), torch.zeros(15), network)(torch.ones(4))
+        tensor([0., 0., 0.], grad_fn=<ViewBackward0>)
     """
+    flat_weights(spec, flat, "to_module")
+    if module is not None:
+        return load_weights(module, spec, flat).eval()
+    if spec.wiring == "module":
+        raise ValueError(f"to_module wants the module that {spec!r} describes as its third argument, got none")
     return SpecModule(spec, flat).eval()
 
 
-def from_module(module: SpecModule) -> tuple[ModelSpec, Tensor]:
-    """Return the spec and a copy of the flat weights ``[P]`` of a module made by :func:`to_module`.
+def from_module(module: nn.Module, spec: ModelSpec | None = None) -> tuple[ModelSpec, Tensor]:
+    """Return the spec and a copy of the flat weights ``[P]`` of a module.
+
+    Args:
+        module: one made by :func:`to_module`, which brings its spec, or any other.
+        spec: of any other, from :func:`uhn.describe`; None to describe all of it now.
 
     Raises:
-        TypeError: for another kind of module.
+        TypeError: if it is no module.
+        ValueError: if ``spec`` describes another module, or there is nothing to describe.
 
     Example:
         >>> spec, flat = uhn.mlp((4, 8, 3)), torch.randn(67)
         >>> again, same = from_module(uhn.to_module(spec, flat))
         >>> again == spec, torch.equal(same, flat)
         (True, True)
+        >>> from_module(nn.Linear(4, 3))[1].shape
+        torch.Size([15])
     """
     if not isinstance(module, SpecModule):
-        raise TypeError(f"from_module wants a module made by to_module, got {type(module).__name__}")
+        spec = describe(module) if spec is None else spec
+        return spec, module_weights(spec, module)
+    if spec is not None and spec != module.spec:
+        raise ValueError(f"from_module wants the spec that this module was made of, {module.spec!r}, got {spec!r}")
     return module.spec, flatten(module.spec, module.state_dict())
 
 

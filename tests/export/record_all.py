@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import uhn
+from tests.models.foreign_modules import CASES
 from uhn import to_module, zoo
 
 TOKENS = torch.tensor([[2, 40, 7, 9], [2, 4999, 1, 1]])
@@ -39,6 +40,9 @@ LOOKING = ("gcn-pubmed", "transformer1-imdb")
 
 
 KERNELS = ("eager", "auto")
+
+TO_ONNX = ("U-Net", "ResNet", "ViT", "LSTM")
+"""Foreign networks that go to ONNX where it is installed."""
 
 
 def ways(name: str, module: nn.Module) -> Iterator[tuple[str, Callable[[], Recorded], list[Call]]]:
@@ -86,10 +90,32 @@ def compiled_steps() -> dict[str, str]:
     return found
 
 
+def foreign_networks() -> dict[str, str]:
+    """Described networks with generated weights, through torch.export and, some of them, ONNX."""
+    found = {}
+    for case in CASES:
+        torch.manual_seed(0)
+        module, inputs = case.make(), case.inputs()
+        spec = uhn.describe(module, case.only)
+        plain = uhn.to_module(spec, 0.1 * torch.randn(spec.num_params), module)
+        ways: dict[str, Callable[[], Callable[..., Tensor]]] = {
+            "export": lambda m=plain, x=inputs: torch.export.export(m, x).module()
+        }
+        if case.name in TO_ONNX and importlib.util.find_spec("onnxscript") and importlib.util.find_spec("onnxruntime"):
+            ways["onnx"] = lambda m=plain, x=inputs: onnx(m, x[0], {})
+        for way, record in ways.items():
+            try:
+                torch.testing.assert_close(record()(*inputs), plain(*inputs), rtol=1e-4, atol=1e-5)
+                found[f"{case} {way}"] = ""
+            except Exception as error:
+                found[f"{case} {way}"] = f"{type(error).__name__}: {error}"
+    return found
+
+
 def main() -> None:
     torch.manual_seed(0)
     warnings.simplefilter("ignore")  # the exporters' own
-    found = compiled_steps()
+    found = compiled_steps() | foreign_networks()
     for name in ARGUMENTS:
         spec = zoo(name)
         module = to_module(spec, 0.1 * torch.randn(spec.num_params))

@@ -108,9 +108,7 @@ def test_a_double_module_computes_in_float64() -> None:
     assert module(x.double(), **others).dtype == torch.float64
 
 
-def test_foreign_modules_and_wrong_vectors_are_refused() -> None:
-    with pytest.raises(TypeError, match="Linear"):
-        from_module(nn.Linear(2, 1))  # type: ignore[arg-type]
+def test_wrong_vectors_are_refused() -> None:
     spec = mlp((6, 5, 3))
     with pytest.raises(ValueError, match=str(spec.num_params)):
         to_module(spec, torch.zeros(spec.num_params + 1))

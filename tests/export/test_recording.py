@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 import record_all
-from record_all import ARGUMENTS, KERNELS, LOOKING
+from record_all import ARGUMENTS, KERNELS, LOOKING, TO_ONNX
+
+from tests.models.foreign_modules import CASES, Case
 
 WAYS = [f"{name} export" for name in ARGUMENTS]
 WAYS += [f"{name} {way}" for name in LOOKING for way in ("strict export", "compile")]
@@ -38,8 +40,13 @@ def test_a_generator_and_a_step_can_be_compiled(kernel: str, found: dict[str, st
     assert found[f"{kernel} step"] == ""
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
-def test_every_family_goes_to_onnx(name: str, found: dict[str, str]) -> None:
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_foreign_network_with_generated_weights_can_be_recorded(case: Case, found: dict[str, str]) -> None:
+    assert found[f"{case} export"] == ""
+
+
+@pytest.mark.parametrize("name", [*ARGUMENTS, *TO_ONNX])
+def test_every_family_and_some_foreign_networks_go_to_onnx(name: str, found: dict[str, str]) -> None:
     if not (importlib.util.find_spec("onnxscript") and importlib.util.find_spec("onnxruntime")):
-        pytest.skip("wants onnxscript and onnxruntime")
+        pytest.skip("wants onnxscript and onnxruntime (the extra onnx)")
     assert found[f"{name} onnx"] == ""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import uhn
 from tests.models.foreign_modules import CASES, Case, GraphNet, Tied, resnet
+from uhn import export
 from uhn.descriptors.structure import structure_tokens
 from uhn.layers.linear import Linear
 from uhn.models.describe import KNOWN, OPEN, describe
@@ -104,6 +105,29 @@ def test_generated_weights_learn_and_live_on(case: Case, tmp_path: Path) -> None
     plain = model.plain().eval()
     assert type(plain) is type(module) and not any("generator" in name for name, _ in plain.named_parameters())
     torch.testing.assert_close(plain(*inputs), model(*inputs))
+
+
+@every_case
+def test_a_network_goes_away_and_comes_back(case: Case, tmp_path: Path) -> None:
+    """As a module of its own class, as a state dict, as a file; described again without a spec."""
+    module, inputs = seeded(case)
+    spec, module = describe(module, case.only), module.eval()
+    flat = flat_weights(spec, module) * 0.9 + 0.01
+    wanted = call(module, spec, flat, *inputs)
+    away = uhn.to_module(spec, flat, module)
+    assert type(away) is type(module) and not away.training
+    torch.testing.assert_close(away(*inputs), wanted)
+    again, same = uhn.from_module(away, spec)
+    assert again is spec and torch.equal(same, flat)
+    if case.only is None:
+        whole, same = uhn.from_module(away)
+        assert torch.equal(same, flat) and [s.name for s in whole.layout] == [s.name for s in spec.layout]
+    other = copy.deepcopy(module)
+    assert not other.load_state_dict(uhn.state_dict(spec, flat), strict=False).unexpected_keys
+    torch.testing.assert_close(other(*inputs), wanted)
+    export.save(tmp_path / "model.safetensors", spec, flat)
+    saved, same = export.load(tmp_path / "model.safetensors")
+    assert saved == spec and torch.equal(same, flat)
 
 
 def test_weights_that_the_paper_has_are_described_as_in_the_paper() -> None:

@@ -90,9 +90,19 @@ def calls(folder: Path) -> Calls:
     yield from specs()
     yield from files(folder, generator, flat)
     yield from fits()
-    for what, value in (*NO_MODULES.items(), ("a module", MODULE)):
-        yield f"from_module({what})", lambda value=value: uhn.from_module(value)
+    for what, value in NO_SPECS.items():
+        if value is not None:
+            yield f"from_module(spec: {what})", lambda value=value: uhn.from_module(MODULE, value)
+    described, other = uhn.describe(MODULE), torch.nn.Linear(2, 3)
+    yield "from_module(another module)", lambda: uhn.from_module(other, described)
+    yield "from_module(another spec)", lambda: uhn.from_module(uhn.to_module(SPEC, flat), described)
+    yield "to_module(no module)", lambda: uhn.to_module(described, torch.zeros(15))
+    yield "to_module(another module)", lambda: uhn.to_module(described, torch.zeros(15), other)
+    yield "to_module(a module in vain)", lambda: uhn.to_module(SPEC, flat, MODULE)
     for what, value in NO_MODULES.items():
+        yield f"from_module({what})", lambda value=value: uhn.from_module(value)
+        if value is not None:
+            yield f"to_module(module: {what})", lambda v=value: uhn.to_module(described, torch.zeros(15), v)
         yield f"describe({what})", lambda value=value: uhn.describe(value)
         yield f"hypernetize({what})", lambda value=value: uhn.hypernetize(value)
         yield f"call({what})", lambda value=value: uhn.call(value, uhn.describe(MODULE), torch.zeros(15), x)

@@ -43,19 +43,16 @@ def weights(spec: ModelSpec, flat: Float[Tensor, "*K P"]) -> dict[str, Tensor]:
         raise ValueError(
             f"{spec!r} wants weights of shape [{spec.num_params}] or [K, {spec.num_params}], got {list(flat.shape)}"
         )
+    shapes = tensor_shapes(spec)
+    pieces = flat.split([math.prod(shape) for shape in shapes.values()], -1)  # type: ignore[no-untyped-call]
     head = flat.shape[:-1]
-    if spec.wiring != "module":
-        return {slot.name: flat[..., slot.span].reshape((*head, *slot.shape)) for slot in spec.layout}
-    found, at = {}, 0
-    for name, shape in tensor_shapes(spec).items():
-        count = math.prod(shape)
-        found[name] = flat[..., at : at + count].reshape((*head, *shape))
-        at += count
-    return found
+    return {name: part.reshape((*head, *shape)) for (name, shape), part in zip(shapes.items(), pieces, strict=True)}
 
 
 def tensor_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the parameters that a described module's spec covers, in flat order."""
+    """Names and shapes of a model's tensors in flat order; those of a described module are its parameters."""
+    if spec.wiring != "module":
+        return {slot.name: slot.shape for slot in spec.layout}
     layers = [layer for layer in spec.layers if isinstance(layer, Foreign)]
     return {
         f"{layer.path}.{name}" if layer.path else name: shape
