@@ -23,7 +23,6 @@ COMMANDS = {
     "plan": ("run", "say which runs the tables need, their steps and hours"),
     "accept": ("run", "let results stand that older code made"),
     "sweep": ("sweep", "search hyperparameters stage by stage, on validation rows only"),
-    "dvc": ("track", "write dvc.yaml (or pipelines/<profile>/dvc.yaml) from the plan"),
     "metrics": ("track", "write one small JSON of all values, for `dvc metrics`"),
     "restore": ("track", "get results from the DVC remote and bless them: nothing runs again"),
     "docs": ("docs", "write docs/settings.md and the picture of the workflow in README.md"),

@@ -195,14 +195,6 @@ class Plan:
             jobs.setdefault(f"{FOLDER}-{job or key.replace('/', '-')}", []).append(key)
         return {job: tuple(keys) for job, keys in jobs.items()}
 
-    @cached_property
-    def parts(self) -> dict[str, tuple[str, ...]]:
-        """The runs by experiment, experiments of the same ``job`` together."""
-        found: dict[str, list[str]] = {}
-        for name, run in self.runs.items():
-            found.setdefault(self.config.entry(run.experiment).job or run.experiment, []).append(name)
-        return {key: tuple(names) for key, names in found.items()}
-
     def tables_of(self, run: str) -> tuple[str, ...]:
         """Return the tables that rest on a run."""
         return tuple(name for name, table in self.tables.items() if run in table.runs)

@@ -27,16 +27,6 @@ rule sweeps:
         search_files(PLAN.sweeps),
 
 
-for part, keys in PLAN.sweep_groups.items():
-
-    rule:
-        name:
-            part.replace("-", "_")
-        localrule: True
-        input:
-            search_files(keys),
-
-
 if PLAN.config.profile.grouping == "run":
 
     def stage_of(w):

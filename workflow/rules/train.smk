@@ -12,17 +12,6 @@ rule runs:
         [file for name in PLAN.runs for file in run_files(name)],
 
 
-# One target per experiment, or per experiments that share a job: `runs_mnist_mlp`, `runs_functions`.
-for part, names in PLAN.parts.items():
-
-    rule:
-        name:
-            f"runs_{part}".replace("-", "_")
-        localrule: True
-        input:
-            [file for name in names for file in run_files(name)],
-
-
 if PLAN.config.profile.grouping == "run":
 
     def run_name(w):

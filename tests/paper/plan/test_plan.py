@@ -70,7 +70,8 @@ def test_jobs_carry_every_run_once_and_never_two_seeds(text: str, grouping: str)
     for names in plan.groups.values():
         assert len({plan.runs[name].seed for name in names}) == 1
     experiments = {run.experiment for run in plan.runs.values()}
-    number = {"run": len(plan.runs), "row": 3 * len(experiments), "job": 3 * len(plan.parts)}
+    jobs = {plan.config.entry(name).job or name for name in experiments}
+    number = {"run": len(plan.runs), "row": 3 * len(experiments), "job": 3 * len(jobs)}
     assert len(plan.groups) == number[grouping]
     if grouping == "job":
         assert len(plan.groups["functions/seed-21962"]) == 30

@@ -1,4 +1,4 @@
-"""``uhn dvc``, ``uhn metrics`` and ``uhn restore``: what goes to DVC, and how a clone gets it back."""
+"""``uhn metrics`` and ``uhn restore``: what goes to DVC, and how a clone gets it back."""
 
 from __future__ import annotations
 
@@ -14,24 +14,17 @@ from typing import Any
 from uhn.files import write_atomically
 from uhn.paper.commands.run import add_profile, plan_of
 from uhn.paper.config import ConfigError
-from uhn.paper.dvcfile import dvc_yaml
 from uhn.paper.plan import Plan
 from uhn.paper.runs.identity import same_settings
 from uhn.paper.runs.metrics import read_metrics
 from uhn.records import RECORD
 
 
-def add_dvc(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``uhn dvc``."""
-    add_profile(parser)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is out of date")
-    parser.set_defaults(handler=write_dvc)
-
-
 def add_metrics(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``uhn metrics``."""
     add_profile(parser)
     parser.add_argument("--out", type=Path, required=True, help="the file")
+    parser.add_argument("--curves", type=Path, metavar="FOLDER", help="write a CSV of losses per experiment there")
     parser.set_defaults(handler=write_metrics)
 
 
@@ -42,25 +35,12 @@ def add_restore(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(handler=restore_results)
 
 
-ARGUMENTS = {"dvc": add_dvc, "metrics": add_metrics, "restore": add_restore}
+ARGUMENTS = {"metrics": add_metrics, "restore": add_restore}
 
 
 def pipeline_file(profile: str) -> Path:
     """Where the pipeline of a profile stands."""
     return Path("dvc.yaml") if profile == "quick" else Path("pipelines") / profile / "dvc.yaml"
-
-
-def write_dvc(args: argparse.Namespace) -> int:
-    """Write the pipeline file, or check it."""
-    plan = plan_of(args)
-    path, text = pipeline_file(plan.profile), dvc_yaml(plan)
-    if args.check:
-        same = path.is_file() and path.read_text(encoding="utf-8") == text
-        print(f"{path}: {'up to date' if same else 'out of date'}")
-        return 0 if same else 1
-    write_atomically(path, text)
-    print(path)
-    return 0
 
 
 def summary(plan: Plan, results: Path) -> dict[str, Any]:
@@ -117,7 +97,27 @@ def write_metrics(args: argparse.Namespace) -> int:
     text = json.dumps(summary(plan, args.results / plan.profile), indent=2, sort_keys=True)
     write_atomically(args.out, text + "\n")
     print(args.out)
+    if args.curves:
+        for experiment, curve in curves(plan, args.results / plan.profile).items():
+            write_atomically(args.curves / f"{experiment}.csv", curve)
+        print(args.curves)
     return 0
+
+
+def curves(plan: Plan, results: Path) -> dict[str, str]:
+    """By experiment, the losses of its first seed as CSV, its sources one after the other: for ``dvc plots``.
+
+    The template ``.dvc/plots/phases.json`` draws initialisation (of a chain: each level) and training apart: each
+    counts its own steps, and their losses are of different things.
+    """
+    found: dict[str, str] = {}
+    for run in plan.runs.values():
+        history = results / "runs" / run.name / "history.csv"
+        if run.seed == plan.config.seeds(run.experiment)[0] and history.is_file():
+            head, *rows = history.read_text(encoding="utf-8").splitlines()
+            text = found.setdefault(run.experiment, f"source,{head}\n")
+            found[run.experiment] = text + "".join(f"{run.method},{row}\n" for row in rows)
+    return found
 
 
 def restore_results(args: argparse.Namespace) -> int:
@@ -128,7 +128,7 @@ def restore_results(args: argparse.Namespace) -> int:
     plan = plan_of(args)
     pipeline = pipeline_file(plan.profile)
     if not pipeline.is_file():
-        raise ConfigError(f"wanted the pipeline {pipeline}, got none (`uhn dvc --profile {plan.profile}` writes it)")
+        raise ConfigError(f"wanted the pipeline {pipeline}, got none")
     if not pipeline.with_name("dvc.lock").is_file():
         raise ConfigError(f"wanted {pipeline.with_name('dvc.lock')} (committed after `dvc repro`), got none")
     dvc = [sys.executable, "-m", "dvc"]
