@@ -77,7 +77,7 @@ class Made:
 
 
 def make(kind: str, place: Path) -> Made:
-    """Train one of the runs. No data can be had: images are generated ones."""
+    """Train one of the runs. No data are available: images are generated ones."""
     run = settings(kind)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("UHN_DATA_MIRROR", raising=False)

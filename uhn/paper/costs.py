@@ -113,7 +113,7 @@ def measure(runs: Iterable[RunSettings], results: Path, data: Path, repeats: int
 def seconds_per_step(run: RunSettings, data: Path, device: torch.device, repeats: int) -> dict[str, float]:
     """Seconds a step of each phase of a run; of several tasks the mean under their probabilities.
 
-    Where the data cannot be had, a stand-in of the same shape takes their place: it costs the same. Of a chain's
+    Where the data are unavailable, a stand-in of the same shape takes their place: it costs the same. Of a chain's
     initialisation the last level is timed, the dearest.
     """
     run = run.model_copy(update={"data": run.data.model_copy(update={"stand_in": True})})

@@ -1,4 +1,4 @@
-"""The commit in a run's record: there wherever it can be had, and where it cannot, the reason."""
+"""The commit in a run's record: there wherever it is available, and where it is not, the reason."""
 
 from __future__ import annotations
 

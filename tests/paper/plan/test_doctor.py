@@ -124,7 +124,7 @@ def test_data_that_are_missing_or_changed_are_named_with_the_cure(
     params = tmp_path / "params.yaml"
     shutil.copy2(repository / "params.yaml", params)
     assert ask(params, capsys)[1]["data"].startswith(
-        "note not here, stand-ins where they cannot be had: uhn data fetch "
+        "note not here, stand-ins where they are unavailable: uhn data fetch "
     )
     needed = ask(params, capsys, "study")[1]["data"]
     assert needed == "wrong not here, and no stand-in may take their place: uhn data fetch cifar10"

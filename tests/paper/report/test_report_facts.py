@@ -64,7 +64,7 @@ def test_a_graph_is_counted_as_by_hand() -> None:
 def test_a_published_graph_is_counted_as_in_its_raw_files(name: str, tmp_path: Path) -> None:
     graph, kind, _ = load_graph(name, tmp_path)
     raw = {part: tmp_path / "planetoid" / f"ind.{name}.{part}" for part in ("graph", "allx", "ally", "tx")}
-    loaded = {part: pickle.loads(path.read_bytes(), encoding="latin1") for part, path in raw.items()}  # pinned above
+    loaded = {part: pickle.loads(path.read_bytes(), encoding="latin1") for part, path in raw.items()}  # checked above
     pairs = {frozenset((node, other)) for node, others in loaded["graph"].items() for other in others}
     assert (
         measure.citation(graph, kind).items()

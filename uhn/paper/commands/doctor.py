@@ -134,7 +134,7 @@ def _data(plan: Plan, root: Path) -> Finding:
     if needed:
         return Finding("data", "wrong", f"not here, and no stand-in may take their place: {cure}")
     if absent:
-        return Finding("data", "note", f"not here, stand-ins where they cannot be had: {cure}")
+        return Finding("data", "note", f"not here, stand-ins where they are unavailable: {cure}")
     return Finding("data", "ok", ", ".join(states) or "none needed")
 
 

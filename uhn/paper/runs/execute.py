@@ -50,7 +50,7 @@ def execute(
 
     Raises:
         ValueError: for settings that cannot be run here.
-        OSError: if a folder cannot be written or the data cannot be had.
+        OSError: if a folder cannot be written or the data are unavailable.
     """
     folder, progress = results / "runs" / settings.name, work / settings.name / "progress.ckpt"
     with reproducible(settings.compute.threads):
