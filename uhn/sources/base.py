@@ -7,13 +7,16 @@ import inspect
 import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from uhn.models.spec import ModelSpec, one_spec
+
+S = TypeVar("S", bound="WeightSource")
 
 
 class WeightSource(nn.Module):
@@ -123,6 +126,46 @@ class WeightSource(nn.Module):
         from uhn.training.initialise import initialise  # of a package above this one: not before it is called
 
         return initialise(self, specs, steps, until, lr, warmup, clip, seed, progress)
+
+    @classmethod
+    def from_pretrained(cls: type[S], place: str | Path, **hub: Any) -> S:
+        """Return the source of a folder, or of a repository of the Hugging Face Hub (the extra ``hub``).
+
+        Args:
+            place: a folder that :meth:`save_pretrained` or a run has written, or a repository's id, ``"who/what"``.
+            hub: for a repository: ``revision``, ``token``, ``cache_dir``, ``force_download``, ``local_files_only``.
+
+        Raises:
+            FileNotFoundError: if there is no such folder, or no ``model.safetensors`` in it.
+            ModuleNotFoundError: for a repository, without ``huggingface_hub``.
+            ValueError: if the file is damaged, or holds a source of another class.
+        """
+        from uhn.sources.hub import load_pretrained  # which imports this file
+
+        source = load_pretrained(place, **hub)
+        if not isinstance(source, cls):
+            raise ValueError(f"{place} holds a {type(source).__name__} ({source.kind!r}), wanted {cls.__name__}")
+        return source
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``model.safetensors`` and a card into a folder; :meth:`from_pretrained` takes it."""
+        from uhn.sources.hub import save_pretrained
+
+        save_pretrained(self, folder)
+
+    def push_to_hub(self, repository: str, **hub: Any) -> str:
+        """Write the same into a repository of the Hub, ``"who/what"``, made if there is none.
+
+        Args:
+            repository: its id.
+            hub: ``private``, ``token``, ``branch``, ``commit_message``, ``create_pr``.
+
+        Returns:
+            the address of the commit.
+        """
+        from uhn.sources.hub import push_to_hub
+
+        return push_to_hub(self, repository, **hub)
 
     def check(self, spec: ModelSpec) -> None:
         """Raise ``ValueError`` unless this source can serve ``spec``; the default serves every spec."""
