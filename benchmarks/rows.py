@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from uhn.files import write_atomically
-from uhn.paper.runs.digest import code_digest, room_digest
+from uhn.paper.runs.digest import code_digest, package_digest
 from uhn.paper.runs.record import hardware
 
 Row = dict[str, Any]
@@ -33,7 +33,7 @@ def _code() -> str:
     """Digest of what a step runs through: comments and the scripts that only write do not change it."""
     here = Path(__file__).parent
     measured = code_digest(here / name for name in ("cases.py", "errors.py", "memory.py", "sides.py"))
-    return f"{room_digest('vocabulary.py', 'models', 'descriptors', 'sources')[:8]}-{measured[:8]}"
+    return f"{package_digest('vocabulary.py', 'models', 'descriptors', 'sources')[:8]}-{measured[:8]}"
 
 
 def same_conditions(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

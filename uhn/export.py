@@ -186,7 +186,7 @@ def save(path: Path | str, spec: ModelSpec, flat: Float[Tensor, " P"]) -> None:
         ValueError: if ``flat`` is not a vector of ``spec.num_params`` values.
     """
     flat_weights(spec, flat, "save")
-    # One metadata key: safetensors writes several in random order, and equal models shall be equal files.
+    # One metadata key: safetensors writes several in random order, and equal models must be equal files.
     about = {"format": FORMAT, "version": VERSION, "spec": spec.to_json(), "spec_hash": spec.hash}
     metadata = {"uhn": json.dumps(about, sort_keys=True)}
     tensors = {name: value.cpu().contiguous() for name, value in state_dict(spec, flat).items()}

@@ -1,7 +1,7 @@
 """Attention with dropout on its probabilities (Eq 20), a few samples at a time.
 
 Written out because the mask has to come from the run's generator. Scores are formed again in the backward pass; kept
-is one byte a probability: the mask.
+is one byte per probability: the mask.
 """
 
 from __future__ import annotations

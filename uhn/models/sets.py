@@ -231,7 +231,7 @@ def sample_set(name: str) -> ModelSet:
 
 
 def write_set(name: str, path: Path) -> None:
-    """Write the paper's set ``name`` to ``path`` as JSON, an architecture a line: the same bytes every time."""
+    """Write the paper's set ``name`` to ``path`` as JSON, an architecture per line: the same bytes every time."""
     entries = sample_set(name).to_json()
     rows = ",\n".join(f"  {json.dumps(entry)}" for entry in entries.pop("architectures"))
     rest = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in entries.items()]

@@ -114,7 +114,7 @@ def seconds_per_step(run: RunSettings, data: Path, device: torch.device, repeats
     """Seconds a step of each phase of a run; of several tasks the mean under their probabilities.
 
     Where the data are unavailable, a stand-in of the same shape takes their place: it costs the same. Of a chain's
-    initialisation the last level is timed, the dearest.
+    initialisation the last level is timed, the most expensive.
     """
     run = run.model_copy(update={"data": run.data.model_copy(update={"stand_in": True})})
     with reproducible(run.compute.threads):

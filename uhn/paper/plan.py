@@ -71,6 +71,12 @@ class Plan:
         """All tables by name, those that the profile leaves out with empty rows."""
         return {name: self._table(name) for name in self.config.tables}
 
+    def table(self, name: str) -> Table:
+        """Return a table. Raises :class:`ConfigError` if there is none of this name."""
+        if name not in self.tables:
+            raise ConfigError(f"no table {name!r}: wanted one of {', '.join(self.tables)}")
+        return self.tables[name]
+
     def _table(self, name: str) -> Table:
         entry, enabled = self.config.tables[name], self.config.rows(name)
         every = dict.fromkeys(method for row in entry.rows for method in self.config.entry(row).methods)

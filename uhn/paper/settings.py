@@ -85,7 +85,7 @@ class DataSettings(Settings):
     Attributes:
         train_rows: at most this many training rows, all if none.
         test_rows: at most this many test rows, all if none.
-        stand_in: whether a subset or a synthetic stand-in may take the place of data that are unavailable.
+        stand_in: whether a subset or a synthetic stand-in may take the place of unavailable data.
     """
 
     train_rows: Count | None = None
@@ -174,7 +174,7 @@ class ComputeSettings(Settings):
     Attributes:
         device: auto takes a GPU if there is one.
         threads: torch threads on a CPU.
-        kernel: how a generator is evaluated: auto takes compiled kernels on a CPU where they are available, eager torch
+        kernel: how a generator is evaluated: auto takes compiled kernels on a CPU where they can be built, eager torch
             alone, fused refuses to do without. A result stands whichever way it was made, and says which; progress is
             resumed the same way only.
     """

@@ -1,4 +1,4 @@
-"""The chunked hypernetwork of von Oswald et al. (2019), a baseline of Table 2: one MLP, one embedding a chunk."""
+"""The chunked hypernetwork of von Oswald et al. (2019), a baseline of Table 2: one MLP, one embedding per chunk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ChunkedHypernetwork(OneSpecSource):
     Args:
         spec: the model whose weights are generated.
         seed: run seed of every initial value.
-        chunk: weights a chunk, c.
+        chunk: weights per chunk, c.
         embedding: size of a chunk's embedding, d_emb.
         hidden: width of the two hidden layers, o.
 

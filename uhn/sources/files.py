@@ -37,7 +37,7 @@ def source_bytes(source: WeightSource) -> bytes:
     """
     check_known(source)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in source.state_dict().items()}
-    # one entry: safetensors writes several in a random order, and the same source shall give the same bytes
+    # one entry: safetensors writes several in a random order, and the same source must give the same bytes
     about = json.loads(json.dumps({"format": FORMAT, "source": source.describe()}))
     about["sha256"] = content_digest(about["source"], tensors)
     return safetensors.torch.save(tensors, {"uhn": json.dumps(about, sort_keys=True)})

@@ -1,4 +1,4 @@
-"""The static hypernetwork of Ha et al. (2016), a baseline of Table 2: convolution kernels from one embedding a tile."""
+"""The static hypernetwork of Ha et al. (2016), a baseline of Table 2: kernels from one embedding per tile."""
 
 from __future__ import annotations
 

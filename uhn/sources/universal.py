@@ -46,7 +46,7 @@ class UniversalHypernetwork(WeightSource):
         seed: decides every initial value; the caller's generators are left alone.
         memory_mib: what is kept for the backward pass at most; what does not fit is recomputed.
         kernel: ``"fused"`` for the compiled kernels, ``"eager"`` for torch alone, or ``"auto"``: fused on a CPU where
-            they are available (see :mod:`uhn.sources.backends`). The last bits differ.
+            they can be built (see :mod:`uhn.sources.backends`). The last bits differ.
         allow_extrapolation: serve specs outside the ranges, with one warning.
 
     Example:

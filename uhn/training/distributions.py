@@ -91,7 +91,7 @@ class OneModel:
 
 @dataclass(frozen=True)
 class ModelSet:
-    """One task, many architectures: shuffled passes over the set, one architecture a mini-batch (section 3.2.1)."""
+    """One task, many architectures: shuffled passes over the set, one architecture per mini-batch (section 3.2.1)."""
 
     task: Task
     specs: tuple[ModelSpec, ...]

@@ -31,7 +31,7 @@ def make_optimiser(parameters: Sequence[Tensor], device: torch.device) -> torch.
         return AdamW(parameters, lr=1.0, **settings)
     rate = torch.ones((), device=device)
     optimiser = AdamW(parameters, lr=rate, capturable=True, **settings)
-    optimiser._warned_capturable_if_run_uncaptured = True  # it also steps outside of a graph, and shall not warn
+    optimiser._warned_capturable_if_run_uncaptured = True  # it also steps outside of a graph, and must not warn
     return optimiser
 
 

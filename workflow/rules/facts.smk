@@ -1,6 +1,6 @@
 # What tables say that no run measures: the sampled model sets, the fields that layers use, the citation graphs.
 
-from uhn.paper.runs.digest import room_digest
+from uhn.paper.runs.digest import package_digest
 from uhn.paper.wanted import MEASURED_BY, fact_files, planned_graphs, planned_sets, set_files
 
 SETS = {name: path.as_posix() for name, path in set_files(PLAN, Path("results")).items()}
@@ -19,7 +19,7 @@ if SETS:
             list(SETS.values()),
         params:
             names=list(SETS),
-            code=room_digest(*MEASURED_BY["model-sets"]),
+            code=package_digest(*MEASURED_BY["model-sets"]),
         log:
             f"{LOGS}/model_sets.log",
         shell:
@@ -35,7 +35,7 @@ rule facts:
     params:
         topics=list(FACTS),
         sets=planned_sets(PLAN),
-        code=room_digest(*(room for topic in FACTS for room in MEASURED_BY[topic])),
+        code=package_digest(*(room for topic in FACTS for room in MEASURED_BY[topic])),
     log:
         f"{LOGS}/facts.log",
     shell:

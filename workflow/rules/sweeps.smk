@@ -3,11 +3,11 @@
 
 import re
 
-from uhn.paper.runs.digest import room_digest
+from uhn.paper.runs.digest import package_digest
 from uhn.paper.names import FOLDER, RunId
 from uhn.paper.sweeps.stages import STAGE_FILES
 
-SELECTION = room_digest("paper/sweeps/selection.py", "paper/commands/sweep.py")
+SELECTION = package_digest("paper/sweeps/selection.py", "paper/commands/sweep.py")
 
 
 def rules_of_choice(sweeps):

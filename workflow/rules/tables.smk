@@ -1,7 +1,7 @@
 # Every table, figure and page of the profile, from the facts and the runs' small files alone. The lists are asked of
 # the plan, and `uhn render all` works from the same ones.
 
-from uhn.paper.runs.digest import room_digest
+from uhn.paper.runs.digest import package_digest
 from uhn.paper.plan import plan_hash
 from uhn.paper.wanted import read_files, rendered_files
 
@@ -24,7 +24,7 @@ rule render:
         RENDERED,
     params:
         plan=plan_hash(PLAN),
-        code=room_digest("paper/report", "paper/tables", "paper/wanted.py"),
+        code=package_digest("paper/report", "paper/tables", "paper/wanted.py"),
     log:
         f"{LOGS}/render.log",
     shell:

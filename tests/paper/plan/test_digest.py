@@ -14,7 +14,7 @@ import pytest
 
 import uhn
 from uhn.paper.runs import digest, identity
-from uhn.paper.runs.digest import canonical, code_digest, room_digest
+from uhn.paper.runs.digest import canonical, code_digest, package_digest
 
 CODE = 'def f(x):\n    """Text."""\n    return x + 1  # a comment\n'
 
@@ -38,7 +38,7 @@ def test_only_what_runs_counts(tmp_path: Path, changed: str, same: bool) -> None
 
 
 def test_a_room_has_a_digest_of_its_own() -> None:
-    assert room_digest("layers") != room_digest("models")
+    assert package_digest("layers") != package_digest("models")
 
 
 # What versions of Python show in different ways, with a character of Unicode 16; valid since 3.11.

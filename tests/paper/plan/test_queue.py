@@ -72,6 +72,14 @@ def test_only_what_is_missing_is_made(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == "nothing is missing\n"
 
 
+def test_a_table_names_its_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(tmp_path, "--table", "table11") == 0
+    names = made(tmp_path)
+    capsys.readouterr()
+    assert call(tmp_path, "--missing", "--table", "table11") == 0
+    assert capsys.readouterr().out == "nothing is missing\n" and len(names) == 8
+
+
 def test_a_kept_result_is_not_missing_but_one_of_other_settings_is(tmp_path: Path) -> None:
     assert call(tmp_path, "kan-kv/direct/seed-21962") == 0
     run = tmp_path / "results/smoke/runs/kan-kv/direct/seed-21962/metrics.json"
@@ -139,6 +147,8 @@ def test_when_the_time_is_up_it_saves_and_goes_on_later_to_the_same_bits(
         ["--missing", "--job", "x"],
         ["kan-kv", "--within", "1h"],
         ["--missing", "--table", "table99"],
+        ["--table", "table99"],
+        ["--table", "table11", "kan-kv"],
     ],
 )
 def test_arguments_that_do_not_go_together(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from uhn.files import write_atomically
@@ -70,7 +70,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--job", help="all runs of a job of the plan")
     parser.add_argument("--again", action="store_true", help="train finished runs a second time and compare the bits")
     parser.add_argument("--missing", action="store_true", help="every run without a result, cheapest first")
-    parser.add_argument("--table", help="with --missing: only what this table rests on, e.g. table11")
+    parser.add_argument("--table", help="all runs that a table rests on, e.g. table11")
     parser.add_argument("--within", metavar="DURATION", help="with --missing: save and stop after it, e.g. 2h, 90m")
     parser.add_argument("--until", metavar="HH:MM", help="with --missing: save and stop at that time of day")
     parser.add_argument("--dry-run", action="store_true", help="with --missing: only say what would be done, and when")
@@ -131,21 +131,30 @@ def run_runs(args: argparse.Namespace) -> int:
     plan = plan_of(args)
     asked = [
         word
-        for word, given in (("names of runs", args.names), ("--job", args.job), ("--missing", args.missing))
+        for word, given in (
+            ("names of runs", args.names),
+            ("--job", args.job),
+            ("--missing", args.missing),
+            ("--table", args.table and not args.missing),
+        )
         if given
     ]
     if len(asked) != 1:
-        raise ConfigError(f"uhn run: wanted names of runs, --job or --missing, got {' and '.join(asked) or 'none'}")
+        wanted = "names of runs, --job, --table or --missing"
+        raise ConfigError(f"uhn run: wanted {wanted}, got {' and '.join(asked) or 'none'}")
     if args.again and args.missing:
         raise ConfigError("uhn run: --again goes with names of runs or --job, got it with --missing")
     if args.missing:
         return run_missing(plan, args)
-    for option in ("table", "within", "until", "dry_run"):
+    for option in ("within", "until", "dry_run"):
         if getattr(args, option):
             raise ConfigError(f"uhn run: --{option.replace('_', '-')} goes with --missing, got it without")
     if args.job and args.job not in plan.groups:
         raise ConfigError(f"no job {args.job!r}; there are {', '.join(plan.groups)}")
-    names = plan.groups[args.job] if args.job else names_of(plan, args.names)
+    if args.table:
+        names: Sequence[str] = plan.table(args.table).runs
+    else:
+        names = plan.groups[args.job] if args.job else names_of(plan, args.names)
     if args.again:
         return run_again(plan, names, work=args.work, data=args.data)
     train(plan, names, work=args.work, data=args.data)

@@ -34,7 +34,7 @@ def set_file(results: Path, profile: str, name: str) -> Path:
 
 
 def run_list(args: argparse.Namespace) -> int:
-    """Print a line a set."""
+    """Print a line per set."""
     for name, family in SETS.items():
         print(f"{name:16} seed {family.seed:<6} {family.size:>5,} models, {family.each} seen, {family.each} unseen")
     return 0

@@ -81,7 +81,7 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 
 def svg(curves: Sequence[Curve], *, title: str, x_label: str, y_label: str, log: bool = False) -> str:
-    """An ``<svg>`` element with axes, one polyline a curve and a title for screen readers; empty without points."""
+    """An ``<svg>`` element with axes, one polyline per curve and a title for screen readers; empty without points."""
     ys = [y for curve in curves for _, y in curve.points]
     xs = [x for curve in curves for x, _ in curve.points]
     if not ys:

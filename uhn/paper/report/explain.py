@@ -93,6 +93,6 @@ def _run(run: Run, root: Path | None) -> list[str]:
 
 
 def _settings(run: Run) -> list[str]:
-    """Settings one group a line, without what the run's name says already."""
+    """Settings, one group per line, without what the run's name says already."""
     known = ("name", "experiment", "method", "seed")
     return [f"{key}: {json.dumps(value)}" for key, value in sorted(run.settings.items()) if key not in known]

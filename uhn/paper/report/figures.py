@@ -22,10 +22,10 @@ SHOWN = {"direct": "Direct", "ha": "HA", "chunked": "Chunked", "uhn": "UHN"}
 
 
 def families(frame: pd.DataFrame, *, order: Sequence[str] | None = None) -> Figure:
-    """Figure 3: accuracy against parameters, a panel a family, seen and unseen members.
+    """Figure 3: accuracy against parameters, a panel per family, seen and unseen members.
 
     Args:
-        frame: one row a member with ``family``, ``member``, ``parameters``, ``accuracy`` (in [0, 1]), ``seen``.
+        frame: one row per member with ``family``, ``member``, ``parameters``, ``accuracy`` (in [0, 1]), ``seen``.
         order: families in order of panels; as they come if none.
 
     The largest unseen member is an outlier and named if no seen one is as large.
@@ -101,7 +101,7 @@ def early_loss(frame: pd.DataFrame, *, epochs: int = 20, unit: str = "epoch", ti
     """Figure 5: training loss averaged over each early epoch, with and without the initialisation phase.
 
     Args:
-        frame: one row a step with ``option`` (e.g. ``with initialisation``), ``seed``, ``epoch`` (from 1), ``loss``.
+        frame: one row per step with ``option`` (e.g. ``with initialisation``), ``seed``, ``epoch`` (from 1), ``loss``.
         epochs: the first so many.
         unit: ``"step"`` if the column ``epoch`` counts steps, as histories of budgets in steps do; all are drawn.
         title: printed above.
@@ -135,7 +135,7 @@ def growth(frame: pd.DataFrame) -> Figure:
     """Parameters of each method against the target's size (Table 2): whose curve grows.
 
     Args:
-        frame: one row a cell with ``model``, ``target``, ``method``, ``parameters``.
+        frame: one row per cell with ``model``, ``target``, ``method``, ``parameters``.
     """
     check(frame, "model", "target", "method", "parameters")
     with matplotlib.rc_context(STYLE):
@@ -154,10 +154,10 @@ def growth(frame: pd.DataFrame) -> Figure:
 
 
 def training(frame: pd.DataFrame, *, title: str = "", metric: str = "accuracy") -> Figure:
-    """Training loss and, where it was taken, the validation metric by step: a colour a method, a line a seed.
+    """Training loss and, where it was taken, the validation metric by step: a colour per source, a line per seed.
 
     Args:
-        frame: one row a step with ``method``, ``seed``, ``step``, ``loss``, ``metric`` (not a number where not taken).
+        frame: one row per step with ``method``, ``seed``, ``step``, ``loss``, ``metric`` (NaN where not taken).
         title: printed above.
         metric: name of the metric.
     """

@@ -72,7 +72,7 @@ def measure(topic: str, plan: Plan, results: Path, data: Path) -> Topic:
 
     Raises:
         ValueError: for a model set that is missing or was changed.
-        UnavailableError: for a graph that is unavailable where nothing may stand in for it.
+        UnavailableError: for an unavailable graph where nothing may stand in for it.
     """
     if topic == "descriptors":
         return descriptors()

@@ -30,11 +30,11 @@ def code_digest(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def room_digest(*rooms: str) -> str:
-    """Return the digest of the modules of some rooms, or single ones: ``room_digest("layers", "vocabulary.py")``."""
+def package_digest(*packages: str) -> str:
+    """Return the digest of the modules of packages, or of single ones: ``package_digest("layers", "records.py")``."""
     root = Path(__file__).parents[2]
     return code_digest(
-        path for room in rooms for path in root.glob(room if room.endswith(".py") else f"{room}/**/*.py")
+        path for package in packages for path in root.glob(package if package.endswith(".py") else f"{package}/**/*.py")
     )
 
 

@@ -53,9 +53,7 @@ class Queue:
             ConfigError: for a table that the profile does not have.
         """
         assert plan.results is not None
-        if table is not None and table not in plan.tables:
-            raise ConfigError(f"no table {table!r}: wanted one of {', '.join(plan.tables)}")
-        names = plan.tables[table].runs if table else tuple(plan.runs)
+        names = plan.table(table).runs if table else tuple(plan.runs)
         everything = plan.runs | (plan.trials if table else {})
         kept = archived_runs(reference)
 
