@@ -256,8 +256,9 @@ def check_chain(reader: Reader, compared: Compared, name: str) -> None:
     table = blocks.index_table(level)
     with torch.no_grad():
         chain = recursion.Chain(root, [level])
-        check_rows(chain.level(1)[1][shown], reader, compared, "generated_uhn_weights", "float32")
-        check_rows(chain(spec)[reader["rows"]], reader, compared, "mlp_rows", "float32")
+        narrow = {"generated_uhn_weights": chain.level(1)[1], "mlp_rows": chain(spec)[reader["rows"]]}
+        check_rows(narrow["generated_uhn_weights"][shown], reader, compared, "generated_uhn_weights", "float32")
+        check_rows(narrow["mlp_rows"], reader, compared, "mlp_rows", "float32")
         root.double()
         flat = torch.cat([rows_of(root, level, part) for part in table.split(8192)])
         tokens = structure.encoded_tokens(spec, ranges, root.structure.encoding)
@@ -267,10 +268,19 @@ def check_chain(reader: Reader, compared: Compared, name: str) -> None:
     check_rows(rows, reader, compared, "mlp_rows", "float64", float64=1e-6)  # a second generator amplifies
     statistics = reader["generated_uhn_weights_mean_std_float64"]
     compared.close([flat.mean(), flat.std(correction=0)], statistics, "mean and std", rtol=1e-5, atol=1e-8)
-    for key in ("generated_uhn_weights", "mlp_rows"):
-        difference = np.asarray(reader[f"{key}_float32"]) - np.asarray(reader[f"{key}_float64"])
-        compared.close(np.abs(difference).max(), reader[f"{key}_max_abs_diff"], f"{key}_max_abs_diff", rtol=2e-2)
+    for key, wide in (("generated_uhn_weights", flat), ("mlp_rows", rows)):
+        check_noise(reader, compared, key, float((narrow[key].double() - wide).abs().max()))
     reader.finish()
+
+
+def check_noise(reader: Reader, compared: Compared, key: str, own: float) -> None:
+    """A chain file's noise of float32 is the largest over all rows: the listed rows do not exceed it, and it is of the
+    order of ``own``, which is measured here."""
+    listed = np.abs(np.asarray(reader[f"{key}_float32"]) - np.asarray(reader[f"{key}_float64"])).max()
+    noise = reader[f"{key}_max_abs_diff"]
+    compared.values += 1
+    assert listed <= 1.02 * noise, f"{key}_max_abs_diff: wanted at least the listed rows' {listed:.3g}, got {noise:.3g}"
+    assert noise <= NOISE * max(own, listed), f"{key}_max_abs_diff: wanted about {own:.3g}, got {noise:.3g}"
 
 
 def check_generator(reader: Reader, compared: Compared, name: str) -> None:

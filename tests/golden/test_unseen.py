@@ -125,6 +125,19 @@ def test_a_chain_is_read_and_every_key_of_it_compared(oracle: ModuleType, small_
         check_generator(Reader(file | {"new": 1}, name), Compared(), name)
 
 
+@pytest.mark.parametrize(("factor", "message"), [(4, ""), (0.5, "at least the listed rows'"), (1e4, "wanted about")])
+def test_a_chain_files_noise_is_that_of_all_its_rows(
+    factor: float, message: str, oracle: ModuleType, small_level: None
+) -> None:
+    """Of which it lists a few: their largest difference may be smaller."""
+    file, name = chain_file(oracle), "chain-generated-uhn-kan-g5"
+    file["generated_uhn_weights_max_abs_diff"] *= factor
+    if not message:
+        return check_generator(Reader(file, name), Compared(), name)
+    with pytest.raises(AssertionError, match=message):
+        check_generator(Reader(file, name), Compared(), name)
+
+
 @pytest.mark.parametrize(
     ("name", "spec"),
     [
