@@ -157,6 +157,11 @@ def test_double_precision_is_double(name: str) -> None:
     assert error(flat.detach(), wanted(case, source, spec)[0]) < 1e-9
 
 
+ROUNDED = {"direct": (0.0, 0.0), "ha": (0.01, 0.01), "chunked": (0.01, 0.01), "uhn-without-blocks": (0.05, 0.04)}
+"""In bfloat16, the largest relative error of a parameter's gradient, and of all of them together. Others have residual
+blocks of a few random units, of which a rounded one changes sides now and then: where a ReLU is, a gradient jumps."""
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @every_source
 def test_half_precision_stays_near_and_leaves_phases_alone(name: str, dtype: torch.dtype) -> None:
@@ -172,7 +177,10 @@ def test_half_precision_stays_near_and_leaves_phases_alone(name: str, dtype: tor
         assert torch.equal(source(spec), right), "nothing that was cached under autocast is rounded"
         if name == "chain-2" and dtype == torch.float16:
             continue  # without the loss scaler, gradients through two random generated networks leave its range
-        low = gradients(source, flat)
-        for parameter, gradient in gradients(plain, right).items():
+        each, together = (x * (1 if dtype == torch.bfloat16 else 0.4) for x in ROUNDED.get(name, (0.35, 0.25)))
+        low, high = gradients(source, flat), gradients(plain, right)
+        for parameter, gradient in high.items():
             assert low[parameter].isfinite().all()
-            assert error(low[parameter], gradient.double()) < 0.5, parameter
+            assert error(low[parameter], gradient.double()) <= each, parameter
+        whole, exact = (torch.cat([part[p].double().flatten() for p in high]) for part in (low, high))
+        assert error(whole, exact) <= together
