@@ -10,7 +10,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 from checks import unlike
+from torch.optim.adamw import adamw
 
 from uhn.descriptors.ranges import Ranges
 from uhn.models import Inputs, zoo
@@ -141,9 +142,8 @@ def train(task: Task) -> tuple[UniversalHypernetwork, list[float]]:
     )  # fmt: skip
     losses = []
     for steps, unit, highest, clip in ((3, 1, 0.004, None), (4, 2, 0.002, 0.05)):
-        optimiser = torch.optim.AdamW(source.parameters(), betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, fused=True)
+        step_with = adamw_of(list(source.parameters()))
         for step in range(steps):
-            optimiser.param_groups[0]["lr"] = schedule(highest, 1, steps // unit, step // unit)
             if clip is None:
                 flat = source(spec)
                 parts = [(flat[slot.offset : slot.offset + slot.numel], slot.param.init) for slot in spec.layout]
@@ -155,13 +155,31 @@ def train(task: Task) -> tuple[UniversalHypernetwork, list[float]]:
                     rng = stream(7, "dropout", step)
                     output = run_model(spec, source(spec), batch.inputs, training=True, rng=rng)
                 loss = torch.nn.functional.cross_entropy(output.float(), batch.target)
-            optimiser.zero_grad()
+            source.zero_grad()
             loss.backward()
             if clip is not None:
                 torch.nn.utils.clip_grad_norm_(source.parameters(), clip)
-            optimiser.step()
+            step_with(schedule(highest, 1, steps // unit, step // unit))
             losses.append(float(loss.detach()))
     return source, losses
+
+
+def adamw_of(parameters: list[Any]) -> Callable[[float], None]:
+    """AdamW without weight decay, as a function of the rate. Its class would import torch's compiler, for seconds."""
+    first, second = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
+    counts = [torch.tensor(0.0) for _ in parameters]
+
+    @torch.no_grad()
+    def step(rate: float) -> None:
+        kept = [n for n, p in enumerate(parameters) if p.grad is not None]
+        chosen = [[part[n] for n in kept] for part in (parameters, first, second, counts)]
+        grads = [parameters[n].grad for n in kept]
+        adamw(
+            chosen[0], grads, chosen[1], chosen[2], [], chosen[3], fused=True, amsgrad=False, maximize=False,
+            beta1=0.9, beta2=0.999, lr=rate, weight_decay=0.0, eps=1e-8,
+        )  # fmt: skip
+
+    return step
 
 
 @torch.no_grad()
