@@ -11,9 +11,9 @@ from enum import IntEnum
 from functools import cache
 from typing import Final
 
-from uhn.basemodels import GENERATED, MODELS
 from uhn.models import feedforward, graph, hypernet, transformer
 from uhn.models import kan as kan_family
+from uhn.models.base_models import GENERATED, MODELS
 from uhn.models.forward import Inputs, run, run_parts, unflatten
 from uhn.models.spec import ModelSpec, Slot, WeightInfo
 from uhn.tasks import DATASETS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from uhn.basemodels import GENERATED, MODEL_SETS, MODELS, models_for
+from uhn.models.base_models import GENERATED, MODEL_SETS, MODELS, models_for
 from uhn.paper.names import FOLDER, group_name, parse_group, told_apart
 from uhn.paper.params import ExperimentEntry, Params
 from uhn.paper.reading import ConfigError, near, shown

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from uhn.basemodels import MODEL_SETS, MODELS, models_for
 from uhn.models import zoo, zoo_names
+from uhn.models.base_models import MODEL_SETS, MODELS, models_for
 from uhn.models.sets import SETS, corner_specs
 from uhn.paper.config import ConfigError, parse_config
 from uhn.paper.plan import Plan
