@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_helpers import CORA, cora_files, declared, idx, of_content
+from data_helpers import CORA, REAL, cora_files, declared, idx, of_content
 
 from uhn.paper.cli import main
-from uhn.tasks.dataset import Dataset
 from uhn.training.loop import Loop
 
 Put = Callable[[str, dict[str, bytes]], Path]
@@ -29,7 +28,7 @@ NEWS = {f"ag_news/{part}.csv": b'"1","a","b"\n"2","c","d"\n' for part in ("train
 
 
 @pytest.fixture
-def put(tmp_path: Path, register: Callable[[Dataset], None], monkeypatch: pytest.MonkeyPatch) -> Put:
+def put(tmp_path: Path, register: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Put:
     """Return a function that puts a dataset's files below a data root and declares them as they are."""
 
     def place(name: str, content: dict[str, bytes]) -> Path:
@@ -37,7 +36,8 @@ def put(tmp_path: Path, register: Callable[[Dataset], None], monkeypatch: pytest
             (tmp_path / "data" / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "data" / path).write_bytes(data)
         small = dict(zip(("nodes", "edges", "features", "classes"), CORA, strict=True)) if name == "cora" else {}
-        register(declared(name, [of_content(path, data) for path, data in content.items()], **small))
+        mine = declared(name, [of_content(path, data) for path, data in content.items()], **small)
+        register(*(REAL | {name: mine}).values())
         return tmp_path / "data"
 
     monkeypatch.setattr(Loop, "_advance", lambda *_: pytest.fail("a step was trained"))

@@ -15,7 +15,7 @@ from uhn.tasks import DATASETS, IGNORED, load_task
 from uhn.tasks.dataset import Dataset
 from uhn.tasks.fetch.checksums import ChecksumError, DataError
 from uhn.tasks.fetch.mirrors import fetch
-from uhn.tasks.graph import graph_batches, graph_fingerprint
+from uhn.tasks.graph_rows import graph_batches, graph_fingerprint
 from uhn.tasks.graphs import Graph, GraphDataset
 
 NODES = CORA[0]

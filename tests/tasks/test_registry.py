@@ -16,7 +16,7 @@ from torch import Tensor
 import uhn
 from uhn.tasks import DATASETS, Batch, load_task, planetoid, registry
 from uhn.tasks.dataset import Dataset
-from uhn.tasks.fetch.checksums import DataError
+from uhn.tasks.fetch.checksums import DataError, File
 from uhn.vocabulary import TaskType
 
 # Typed from the paper (B.1, C.1, Tables 9 and 10): code, classes, training and test rows, rows left when validating,
@@ -63,6 +63,22 @@ def test_names_and_codes_are_a_datasets_own() -> None:
     with pytest.raises(ValueError, match="datasets must have different codes, got 3 of cora and mine"):
         of(cora, replace(pubmed, name="mine", code=3))
     assert list(of(DATASETS["ag_news"], DATASETS["ag_news_30k"])) == ["ag_news", "ag_news_30k"], "a part has its code"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": "../cora"}, "name is a letter, then"),
+        ({"name": "Cora"}, "got 'Cora'"),
+        ({"code": 26}, "dataset 'cora': wanted a code of Table 9 or one from 100 up, got 26"),
+        ({"train_rows": 0}, "to train, test and"),
+        ({"validation_percent": 100}, "got 140, 1000 and 100 %"),
+        ({"files": (File("one/a", ""), File("two/b", ""))}, "wanted files in one folder, got one, two"),
+    ],
+)
+def test_a_declaration_that_cannot_be_is_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        replace(DATASETS["cora"], **change)
 
 
 def test_asking_for_facts_loads_no_torch() -> None:

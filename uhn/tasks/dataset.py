@@ -5,6 +5,7 @@ Nothing here imports torch, so that a plan can ask; :mod:`uhn.tasks.load` makes 
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from uhn.tasks.fetch.checksums import DataError, File, Origin, read_verified
-from uhn.vocabulary import DatasetType, TaskType
+from uhn.vocabulary import OPEN, DatasetType, TaskType
 
 Kind = Literal["real", "subset", "stand-in"]
 """All of the real data, real rows but not all, or generated rows."""
@@ -47,7 +48,7 @@ class Dataset(ABC):
     """One dataset. Its kinds (images, texts, graphs, functions) say how it is read and what stands in for it.
 
     Args:
-        name: what settings call it.
+        name: what settings and files call it.
         label: what tables call it.
         title: what it is, in a line.
         code: of the field ``dataset_type`` (Table 9); from 100 up codes are open to everybody.
@@ -63,6 +64,10 @@ class Dataset(ABC):
         part: which part, as a reader must know it.
         fallback: a dataset that is a part of this one, tried where this one is unavailable.
         shipped: rows of it that a package brings.
+
+    Raises:
+        ValueError: for a name that no file can have, a code that is somebody else's, sizes of nothing, files that lie
+            in several folders.
     """
 
     task_type: ClassVar[TaskType]
@@ -86,6 +91,19 @@ class Dataset(ABC):
     part: str = ""
     fallback: str = ""
     shipped: Shipped | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[a-z][a-z0-9_]*", self.name):
+            raise ValueError(
+                f"a dataset's name is a letter, then letters, digits and _ (lower case), got {self.name!r}"
+            )
+        if int(self.code) < OPEN and self.code not in set(DatasetType):
+            raise ValueError(f"dataset {self.name!r}: wanted a code of Table 9 or one from {OPEN} up, got {self.code}")
+        if min(self.train_rows, self.test_rows) < 1 or not 0 < self.validation_percent < 100:
+            sizes = f"{self.train_rows}, {self.test_rows} and {self.validation_percent} %"
+            raise ValueError(f"dataset {self.name!r}: wanted rows to train, test and (1-99 %) validate on, got {sizes}")
+        if len(folders := {file.path.partition("/")[0] for file in self.files}) > 1:
+            raise ValueError(f"dataset {self.name!r}: wanted files in one folder, got {', '.join(sorted(folders))}")
 
     @property
     def folder(self) -> str:

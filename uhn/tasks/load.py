@@ -15,7 +15,7 @@ from uhn.tasks.base import Card, Limits, Provenance, Split, Task
 from uhn.tasks.dataset import Dataset, Kind
 from uhn.tasks.full import FullBatchTask, PointRows
 from uhn.tasks.functions import Function
-from uhn.tasks.graph import graph_batches, graph_fingerprint, graph_rows
+from uhn.tasks.graph_rows import graph_batches, graph_fingerprint, graph_rows
 from uhn.tasks.graphs import Graph
 from uhn.tasks.image_rows import ImageRows
 from uhn.tasks.images import ImageDataset

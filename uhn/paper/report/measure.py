@@ -13,7 +13,7 @@ from uhn.models.sets import ModelSet, read_set, summary
 from uhn.paper.plan import Plan
 from uhn.paper.tables.descriptors import KINDS, active
 from uhn.paper.wanted import fact_files, planned_graphs, planned_sets, set_files
-from uhn.tasks.graph import graph_fingerprint
+from uhn.tasks.graph_rows import graph_fingerprint
 from uhn.tasks.graphs import Graph
 from uhn.tasks.load import load_graph
 

@@ -51,7 +51,7 @@ def modules_of_dataset(name: str) -> set[str]:
 
 TASK_PARTS: dict[type, tuple[str, ...]] = {
     ImageDataset: ("image_rows", "rows", "splits"),
-    GraphDataset: ("graph", "full"),
+    GraphDataset: ("graph_rows", "full"),
     TextDataset: ("text_rows", "rows", "splits"),
     Function: ("full", "splits"),
 }
