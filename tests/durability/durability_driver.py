@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch._dynamo  # a chain imports it: here once, and not in every child
 
 torch.set_num_threads(1)
 
