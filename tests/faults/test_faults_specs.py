@@ -38,9 +38,9 @@ def test_a_changed_spec_is_refused_or_whole(name: str) -> None:
     use(whole)
     for seed in seeds(60):
         changed = change(whole, random.Random(f"{name} {seed}"))
-        started = time.monotonic()
+        started = time.process_time()
         refused(lambda changed=changed: use(changed))
-        assert time.monotonic() - started < 5
+        assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
