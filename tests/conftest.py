@@ -27,6 +27,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 REPOSITORY = Path(__file__).parent.parent
 
 
+LONGEST = ("workflow", "durability")
+"""Folders whose tests come first, so that no worker ends alone with one of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
+
+
 def _globals() -> dict[str, object]:
     """What a test may not change for those that follow it."""
     return {
