@@ -100,7 +100,7 @@ def check(options: argparse.Namespace, precision: str, device: torch.device) -> 
 def steps(options: argparse.Namespace, side: str, device: torch.device) -> int:
     """Whole training steps of every row: ours | dense features, eager, fp16 | the same compiled."""
     plan = Plan(load_config(options.params, options.profile))
-    rows = {f"{r.experiment}/{r.method}": r for name in plan.tables["table01"].runs for r in [plan.run(name)]}
+    rows = {f"{r.experiment}/{r.method}": r for name in plan.tables["table01"] for r in [plan.run(name)]}
     costs: dict[str, dict[str, float]] = {}
     for row, settings in rows.items():
         if (options.rows and row not in options.rows) or (side != "ours" and settings.method != "uhn"):

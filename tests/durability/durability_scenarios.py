@@ -81,7 +81,6 @@ EVERY: dict[str, Any] = {"seed": 3, "checkpoint_seconds": 1e-9, "compute": {"dev
 GENERATOR = {"hidden": 8, "blocks": 1, "index_frequencies": 8}
 WITH_STRUCTURE = GENERATOR | {"structure": True, "structure_frequencies": 4}
 MODELS = {"mnist": "mlp-mnist", "cifar10": "cnn20-cifar10", "kv": "kan-g5-kv", "cora": "gcn-cora"}
-PAPER = {"init_steps": 0, "train_steps_or_epochs": 1, "unit": "steps", "train_steps": 1, "batch_size": 1}
 SMALL: dict[str, ModelSpec] = {
     "mlp-mnist": mlp((784, 12, 10)),
     "gcn-cora": gcn(8, 3, dataset=DatasetType.CORA),
@@ -115,7 +114,6 @@ def settings(method: str, dataset: str, **other: Any) -> RunSettings:
         "method": method,
         "tasks": [{"dataset": dataset, "model": MODELS[dataset]}],
         "train": {"lr": 0.01, "warmup": 1, "batch_size": 16, "epochs": EPOCHS // 3 if images else EPOCHS},
-        "paper": PAPER | {"generator": None, "seeds": 1},
     }
     if images:
         data |= {"data": {"train_rows": 40, "test_rows": 20, "stand_in": True}}

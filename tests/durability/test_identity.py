@@ -15,7 +15,6 @@ from uhn.paper.runs import identity
 from uhn.paper.settings import RunSettings
 from uhn.vocabulary import TaskType
 
-PAPER = {"init_steps": 0, "train_steps_or_epochs": 1, "unit": "steps", "train_steps": 1, "batch_size": 1}
 GENERATOR: dict[str, Any] = {"hidden": 8, "blocks": 1, "index_frequencies": 8}
 BASE: dict[str, Any] = {
     "name": "a/uhn/seed-1",
@@ -26,7 +25,6 @@ BASE: dict[str, Any] = {
     "generator": GENERATOR,
     "init": {"steps": 5, "lr": 0.001},
     "train": {"lr": 0.01, "epochs": 3},
-    "paper": PAPER | {"generator": None, "seeds": 1},
 }
 
 
@@ -189,8 +187,6 @@ SAME: dict[str, Any] = {
     "experiment": "b",
     "checkpoint_seconds": 1.0,
     "evaluate_every": 3,
-    "hyperparameters": "profile",
-    "paper": PAPER | {"generator": None, "seeds": 9},
 }
 
 

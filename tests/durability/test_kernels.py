@@ -16,7 +16,6 @@ from uhn.training.interrupts import Stopped
 
 def settings(kernel: str) -> RunSettings:
     generator = {"hidden": 16, "blocks": 1, "index_frequencies": 8}
-    paper = {"init_steps": 0, "train_steps_or_epochs": 1, "unit": "steps", "train_steps": 1, "batch_size": 1}
     return RunSettings.model_validate(
         {
             "name": "a/uhn/seed-1",
@@ -27,7 +26,6 @@ def settings(kernel: str) -> RunSettings:
             "generator": generator,
             "train": {"lr": 0.01, "epochs": 6, "warmup": 1},
             "compute": {"device": "cpu", "threads": 1, "kernel": kernel},
-            "paper": paper | {"generator": None, "seeds": 1},
         }
     )
 

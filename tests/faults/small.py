@@ -31,7 +31,7 @@ PARAMS: dict[str, Any] = {
             "generator": {"structure": True},
             "methods": {"uhn": {"train": {"lr": 0.1, "steps": 3}}},
         },
-        "recursive": {
+        "recursive-k1": {
             "tasks": [{"dataset": "mnist", "model": "mlp-mnist"}],
             "depth": 1,
             "generator": {"structure": True, "index_frequencies": 1024},
@@ -39,18 +39,12 @@ PARAMS: dict[str, Any] = {
         },
     },
     "sweeps": {"kan-kv/uhn": {"first": 2, "lr": [0.1, 0.2], "budget": [2, 3], "init_lr": [0.1], "init_steps": [1, 2]}},
-    "tables": {
-        "table03": {"rows": ["cnn-mixed-width"]},
-        "table05": {"methods": ["uhn"], "rows": ["recursive"]},
-        "table11": {"methods": ["direct", "uhn"], "rows": ["kan-kv", "kan-iv"]},
-        "table12": {"sweeps": True, "methods": ["uhn"], "rows": ["kan-kv"]},
-    },
     "profiles": {
         "quick": {
             "seeds": 1,
             "grouping": "job",
             "hyperparameters": "selected",
-            "tables": {"table03": "all", "table05": "all", "table11": ["kan-kv", "kan-iv"], "table12": "all"},
+            "tables": {"table03": "all", "table05": "all", "table11": ["kan-kv", "kan-iv"], "table12": ["kan-kv"]},
             "sweeps": {"*/uhn": {"unit": "steps", "seeds": 1, "more_seeds": 1, "top": 2}},
             "defaults": {"data": {"stand_in": True, "train_rows": 64}},
             "overrides": {"kan-*/uhn": {"seeds": 2, "generator": {"hidden": 16}}},

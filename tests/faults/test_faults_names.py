@@ -11,6 +11,7 @@ import pytest
 
 from uhn.paper.cli import main
 from uhn.paper.config import ConfigError, parse_config, workflow_options
+from uhn.paper.tables.further import FURTHER
 
 BAD = (
     "", " ", ".", "..", "../../esc", "/tmp/x", "a/b", "a.b", "a b", "-x", "_x", "~", "*", "a\nb", "a\tb", "\x1b[31m",
@@ -22,7 +23,6 @@ PLACES = {
     "profiles": lambda name: {"profiles": {name: {"tables": {}}}},
     "experiments": lambda name: {"experiments": {name: {"like": "good"}}},
     "experiments.good.job": lambda name: {"experiments": {"good": {"job": name}}},
-    "tables": lambda name: {"tables": {name: {"rows": ["good"]}}},
     "seeds": lambda name: {"seeds": {name: [1]}},
 }
 
@@ -36,14 +36,20 @@ def params(more: dict[str, Any]) -> str:
         "seeds": {"default": [1]},
         "defaults": {},
         "experiments": {"good": good},
-        "tables": {"table11": {"rows": ["good"]}},
-        "profiles": {"quick": {"tables": {"table11": "all"}}},
+        "profiles": {"quick": {"tables": {"table29": "all"}}},
     }
     for section, entries in more.items():
         for name, entry in entries.items():
             old = sections[section].get(name)
             sections[section][name] = old | entry if isinstance(old, dict) else entry
     return json.dumps(sections)
+
+
+@pytest.fixture(autouse=True)
+def rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table has rows for the experiments."""
+    for name in ("good", "Good_name-2"):
+        monkeypatch.setitem(FURTHER, name, (name, "rmse"))
 
 
 @pytest.mark.parametrize("place", PLACES)

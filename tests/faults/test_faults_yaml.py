@@ -27,7 +27,7 @@ MERGED = "\n".join(
 )
 DEEP_ALIASES = "\n".join(["a0: &a0 [1]", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 3000))])
 
-REST = "seeds: {}\nexperiments: {}\ntables: {}\nprofiles: {}\n"
+REST = "seeds: {}\nexperiments: {}\nprofiles: {}\n"
 
 CASES = {
     "a list as key": ("? [a, b]\n: 1", "line 1: wanted a single value as key, got a sequence"),
@@ -75,7 +75,7 @@ def test_a_file_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
 
 
 def test_a_key_is_looked_up_among_those_there_are() -> None:
-    text = "seeds: {}\ndefaults: {chekpoint_seconds: 1}\nexperiments: {}\ntables: {}\nprofiles: {}"
+    text = "seeds: {}\ndefaults: {chekpoint_seconds: 1}\nexperiments: {}\nprofiles: {}"
     with pytest.raises(
         ConfigError, match=r"defaults\.chekpoint_seconds: unknown key; did you mean checkpoint_seconds\?"
     ):

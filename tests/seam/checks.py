@@ -266,10 +266,6 @@ def unlike(**changes: Any) -> RunSettings:
         "compute": {"device": "cpu", "threads": 1, "kernel": "eager"},
         "evaluate_every": 1,
         "checkpoint_seconds": 600.0,
-        "paper": {
-            "init_steps": 100, "train_steps_or_epochs": 800, "unit": "epochs", "train_steps": 156_800,
-            "batch_size": 256, "generator": None, "seeds": 3,
-        },
     }  # fmt: skip
     return RunSettings.model_validate(data | changes)
 

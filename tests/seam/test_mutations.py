@@ -108,7 +108,7 @@ IGNORED: dict[str, tuple[Any, str]] = {
 ELSEWHERE = {
     "precision", "evaluate_every", "compute.threads",  # below, in a run
     "compute.device",  # another one takes another machine
-    "name", "experiment", "hyperparameters", "checkpoint_seconds", "paper",  # no part of what is built
+    "name", "experiment", "checkpoint_seconds",  # no part of what is built
 }  # fmt: skip
 
 
@@ -118,8 +118,7 @@ def leaves(model: type[Settings], before: str = "") -> set[str]:
     for name, info in model.model_fields.items():
         inner = [t for t in (info.annotation, *getattr(info.annotation, "__args__", ())) if isinstance(t, type)]
         kinds = [t for t in inner if issubclass(t, Settings)]
-        deep = kinds and name != "paper"
-        found |= leaves(kinds[0], f"{before}{name}.") if deep else {f"{before}{name}"}
+        found |= leaves(kinds[0], f"{before}{name}.") if kinds else {f"{before}{name}"}
     return found
 
 

@@ -25,7 +25,7 @@ def _change(workflow: Workflow, path: str, diff: str) -> None:
     workflow.edit(path, before, after)
 
 
-@pytest.mark.parametrize("title", ["Add a layer", "Add a dataset", "Add an encoding"])
+@pytest.mark.parametrize("title", ["Add an experiment", "Add a layer", "Add a dataset", "Add an encoding"])
 def test_a_walk_through_does_what_it_says(title: str, repository: Path, workflow: Workflow) -> None:
     checks = []
     for language, path, check, body in BLOCK.findall(_section(repository, title)):
@@ -45,6 +45,11 @@ def test_a_dataset_is_one_file_and_its_line_in_the_registry(repository: Path) ->
     files, function = _section(repository, "Add a dataset").split("\nA function, ")
     assert {path for _, path, *_ in BLOCK.findall(files) if path} == {"uhn/tasks/films.py", "uhn/tasks/__init__.py"}
     assert {path for _, path, *_ in BLOCK.findall(function) if path} == {"uhn/tasks/functions.py"}
+
+
+def test_an_experiment_with_its_table_is_two_files(repository: Path) -> None:
+    blocks = BLOCK.findall(_section(repository, "Add an experiment"))
+    assert {path for _, path, *_ in blocks if path} == {"params.yaml", "uhn/paper/tables/further.py"}
 
 
 def test_a_walk_through_is_no_news_to_the_package(repository: Path) -> None:

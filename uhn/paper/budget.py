@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
+from typing import Any
 
 from uhn.paper.settings import DataSettings, RunSettings, TrainSettings
 from uhn.tasks import DATASETS
@@ -23,6 +26,29 @@ def train_steps(dataset: str, train: TrainSettings, data: DataSettings, *, valid
         return train.steps
     assert train.epochs is not None
     return train.epochs * steps_per_epoch(dataset, data, train.batch_size, validate=validate)
+
+
+@dataclass(frozen=True)
+class PaperRun:
+    """What the paper's run of the same experiment and source has.
+
+    Args:
+        settings: its settings, those of params.yaml that no profile has changed.
+        seeds: how many seeds the paper has of it.
+    """
+
+    settings: RunSettings
+    seeds: int
+
+    @cached_property
+    def written(self) -> dict[str, Any]:
+        """Its settings as a record holds them."""
+        return self.settings.model_dump(mode="json")
+
+    @property
+    def steps(self) -> int:
+        """Steps of its training phase, on the whole dataset."""
+        return train_steps(self.settings.tasks[0].dataset, self.settings.train, self.settings.data)
 
 
 def run_steps(settings: RunSettings) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from typing import Any
 
 from uhn.models.base_models import GENERATED, MODEL_SETS, MODELS, models_for
 from uhn.paper.names import FOLDER, group_name, parse_group, told_apart
 from uhn.paper.params import ExperimentEntry, Params
 from uhn.paper.reading import ConfigError, near, shown
 from uhn.paper.settings import RunSettings, serves_one
+from uhn.paper.tables.catalogue import Needs
 from uhn.sources import SOURCES
 from uhn.tasks import DATASETS
 
@@ -25,8 +27,8 @@ def known(where: str, what: str, name: str, names: Iterable[str]) -> None:
         raise ConfigError(f"{where}: no {what} {shown(name)}{near(name, names)}")
 
 
-def check_names(params: Params, experiments: Experiments) -> None:
-    """Check every name in ``params``; ``experiments`` have what they inherit.
+def check_names(params: Params, experiments: Experiments, needs: Mapping[str, Needs]) -> None:
+    """Check every name in ``params``; ``experiments`` have what they inherit; ``needs`` are the tables'.
 
     Raises:
         ConfigError: for one that does not exist, with its path and the nearest that does.
@@ -43,18 +45,43 @@ def check_names(params: Params, experiments: Experiments) -> None:
             raise ConfigError(f"experiments.{name}.tasks: wanted at least one task, got none")
         known(f"experiments.{name}.seeds", "list", entry.seeds, params.seeds)
         check_tasks(f"experiments.{name}", entry)
-    for name, table in params.tables.items():
-        for row in table.rows:
-            known(f"tables.{name}.rows", "experiment", row, experiments)
     for profile, chosen in params.profiles.items():
         where = f"profiles.{profile}"
-        for name, rows in chosen.tables.items():
-            known(f"{where}.tables", "table", name, params.tables)
-            for row in () if rows == "all" else rows:
-                known(f"{where}.tables.{name}", "row", row, params.tables[name].rows)
+        for name, asked in chosen.tables.items():
+            known(f"{where}.tables", "table", name, needs)
+            for row in () if asked == "all" else asked:
+                known(
+                    f"{where}.tables.{name}", "row", row, [row for row in needs[name].experiments if row in experiments]
+                )
         _check_patterns(f"{where}.overrides", chosen.overrides, experiments)
         _check_patterns(f"{where}.sweeps", chosen.sweeps, experiments)
     _check_patterns("sweeps", params.sweeps, experiments)
+
+
+def check_shown(params: Params, needs: Mapping[str, Needs]) -> None:
+    """Raise :class:`ConfigError` for an experiment, or a source of one, that no table shows: it would never run."""
+    shown = {group for each in needs.values() for group in (*each.runs, *each.searches)}
+    experiments = {parse_group(group)[0] for group in shown}
+    wanted = "wanted a row in uhn/paper/tables/ (further.py takes what the paper does not have) that shows it, got none"
+    for name, entry in params.experiments.items():
+        for source in entry.methods if name in experiments else ():
+            if group_name(name, source) not in shown:
+                raise ConfigError(f"experiments.{name}.methods.{source}: {wanted}")
+        if name not in experiments:
+            raise ConfigError(f"experiments.{name}: {wanted}")
+
+
+def check_older(section: Any, needs: Mapping[str, Needs]) -> None:
+    """Check the section ``tables`` of a file from before the tables declared their rows.
+
+    Raises:
+        ConfigError: for a row that none declares.
+    """
+    for name, table in section.items() if isinstance(section, dict) else ():
+        for row in table.get("rows", ()) if isinstance(table, dict) else ():
+            if str(name) not in needs or row not in needs[name].experiments:
+                where = "wanted no such section (tables declare their rows in uhn/paper/tables/)"
+                raise ConfigError(f"tables.{name}.rows: {where}, or a row that is declared; got {shown(row)}")
 
 
 def check_tasks(where: str, entry: ExperimentEntry) -> None:

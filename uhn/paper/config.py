@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from uhn.paper.budget import train_steps
-from uhn.paper.checks import check_names, known, matches
-from uhn.paper.names import RunId, group_name
-from uhn.paper.params import ExperimentEntry, Params, ProfileEntry, SweepEntry, TableEntry, lay_over
+from uhn.paper.budget import PaperRun
+from uhn.paper.checks import check_names, check_older, check_shown, known, matches
+from uhn.paper.names import RunId, group_name, parse_group
+from uhn.paper.params import ExperimentEntry, Params, ProfileEntry, SweepEntry, lay_over
 from uhn.paper.reading import ConfigError, explain, near, read_settings, read_yaml, shown
-from uhn.paper.settings import Method, PaperBudget, RunSettings, WorkflowOptions, setting_keys, takes_generator
+from uhn.paper.settings import Method, RunSettings, WorkflowOptions, setting_keys, takes_generator
 from uhn.paper.sweeps.stages import Sweep, Values, assumed, check_grid, grid_values
+from uhn.paper.tables.catalogue import needs
 
 LINE, TRIALS = 20, 10_000
 """The most experiments of which each is ``like`` the next, and the most runs of a sweep."""
@@ -39,10 +40,13 @@ class Config:
         self.profile_name = profile
         self.profile: ProfileEntry = params.profiles[profile]
         self.experiments = {name: self._inherit(name) for name in params.experiments}
-        check_names(params, self.experiments)
+        self.needs = needs({name: tuple(entry.methods) for name, entry in self.experiments.items()})
+        check_names(params, self.experiments, self.needs)
         for name, entry in self.experiments.items():
             for method in entry.methods:
+                self.paper(name, method)
                 self.resolve(name, method, self.seeds(name)[0])
+        check_shown(params, self.needs)
         self.sweeps  # noqa: B018  (so that a grid that cannot be searched is refused now)
 
     def _inherit(self, name: str, seen: tuple[str, ...] = ()) -> ExperimentEntry:
@@ -64,16 +68,15 @@ class Config:
             raise ConfigError(f"no experiment {shown(experiment)}{near(experiment, self.experiments)}")
         return self.experiments[experiment]
 
-    def rows(self, table: str) -> tuple[str, ...]:
-        """Return the rows of ``table`` that the profile runs, in the table's order."""
+    def asked(self, groups: Iterable[str], table: str) -> tuple[tuple[str, Method], ...]:
+        """Return those of a table's groups that there are and that the profile runs: pairs of experiment and source."""
         chosen = self.profile.tables.get(table, ())
-        rows = self.params.tables[table].rows
-        return rows if chosen == "all" else tuple(row for row in rows if row in chosen)
-
-    @property
-    def tables(self) -> dict[str, TableEntry]:
-        """All tables, run or not."""
-        return self.params.tables
+        pairs = (parse_group(group) for group in groups)
+        return tuple(
+            (name, source)
+            for name, source in pairs
+            if (chosen == "all" or name in chosen) and name in self.experiments and source in self.entry(name).methods
+        )
 
     def seeds(self, experiment: str) -> tuple[int, ...]:
         """Return the seeds of ``experiment`` in this profile."""
@@ -87,14 +90,8 @@ class Config:
     @cached_property
     def sweeps(self) -> dict[str, Sweep]:
         """Every sweep that a table of the profile asks for, by ``experiment/method``, in the tables' order."""
-        found: dict[str, Sweep] = {}
-        for name, table in self.params.tables.items():
-            for row in self.rows(name) if table.sweeps else ():
-                for method in table.methods or self.entry(row).methods:
-                    key = group_name(row, method)
-                    if method in self.entry(row).methods and key not in found:
-                        found[key] = self._sweep(row, method)
-        return found
+        wanted = dict.fromkeys(pair for name, each in self.needs.items() for pair in self.asked(each.searches, name))
+        return {group_name(*pair): self._sweep(*pair) for pair in wanted}
 
     def _sweep(self, experiment: str, method: Method) -> Sweep:
         key, merged = group_name(experiment, method), dict[str, Any]()
@@ -104,7 +101,7 @@ class Config:
                     merged |= overlay.written()
         if not merged:
             raise ConfigError(f"sweeps: wanted an entry that fits {key}, got none")
-        settings = self._paper(experiment, method, self.seeds(experiment)[0])
+        settings = self.paper(experiment, method).settings
         unit: Any = "steps" if settings.train.steps else "epochs"
         entry = SweepEntry.model_validate(merged)
         budget = settings.train.steps or settings.train.epochs or 1
@@ -160,18 +157,7 @@ class Config:
         """
         entry = self.entry(experiment)
         known(f"experiments.{experiment}.methods", "method", method, entry.methods)
-        layers = [self.params.defaults.layer(), entry.layer(), entry.methods[method].layer()]
-        paper = self._paper(experiment, method, seed)
-        generator = paper.generator
-        budget = PaperBudget(
-            init_steps=paper.init.steps,
-            train_steps_or_epochs=paper.train.steps or paper.train.epochs or 1,
-            unit="steps" if paper.train.steps else "epochs",
-            train_steps=train_steps(paper.tasks[0].dataset, paper.train, paper.data),
-            batch_size=paper.train.batch_size,
-            generator=generator,
-            seeds=len(self.params.seeds[entry.seeds]),
-        )
+        layers = self._layers(experiment, method)
         layers.append(self.profile.defaults.layer())
         for pattern, overlay in self.profile.overrides.items():
             if matches(pattern, group_name(experiment, method)):
@@ -182,11 +168,12 @@ class Config:
         elif (sweep := self.sweep_of(experiment, method)) is not None:
             layers.append((selected or sweep.assumed).layer(sweep.unit))
             layers += self._own(experiment, method, sweep.experiment)
-            layers.append({"hyperparameters": "selected" if selected else "assumed"})
-        found = self._settings(entry, layers, experiment, method, seed, paper=budget)
-        chosen = found.hyperparameters != "paper" or trial is not None
-        same = chosen or (found.init, found.train) == (paper.init, paper.train)
-        return found if same else found.model_copy(update={"hyperparameters": "profile"})
+        return self._settings(layers, experiment, method, seed)
+
+    def paper(self, experiment: str, method: Method) -> PaperRun:
+        """Return what the paper's run has: the settings without the profile's changes, of its first seed."""
+        seeds = self.params.seeds[self.entry(experiment).seeds]
+        return PaperRun(self._settings(self._layers(experiment, method), experiment, method, seeds[0]), len(seeds))
 
     def _own(self, experiment: str, method: Method, owner: str) -> list[dict[str, Any]]:
         """What the experiments from below ``owner`` down to ``experiment`` say themselves of both phases."""
@@ -198,27 +185,18 @@ class Config:
                 found.append({key: value for key, value in layer.items() if key in ("init", "train")})
         return found
 
-    def _paper(self, experiment: str, method: Method, seed: int) -> RunSettings:
-        """The settings without the profile's changes: the paper's."""
+    def _layers(self, experiment: str, method: Method) -> list[dict[str, Any]]:
+        """What the file says of an experiment under a source, in order, before a profile changes it."""
         entry = self.entry(experiment)
-        layers = [self.params.defaults.layer(), entry.layer(), entry.methods[method].layer()]
-        return self._settings(entry, layers, experiment, method, seed, paper=None)
+        return [self.params.defaults.layer(), entry.layer(), entry.methods[method].layer()]
 
-    def _settings(
-        self,
-        entry: ExperimentEntry,
-        layers: list[dict[str, Any]],
-        experiment: str,
-        method: Method,
-        seed: int,
-        paper: PaperBudget | None,
-    ) -> RunSettings:
+    def _settings(self, layers: list[dict[str, Any]], experiment: str, method: Method, seed: int) -> RunSettings:
+        entry = self.entry(experiment)
         data: dict[str, Any] = {}
         for layer in layers:
             data = lay_over(data, layer)
         if not takes_generator(method):
             data.pop("generator", None)
-        placeholder = {"init_steps": 0, "train_steps_or_epochs": 1, "unit": "steps", "train_steps": 1, "batch_size": 1}
         data = {"name": str(RunId(experiment, method, seed))} | data
         data |= {
             "experiment": experiment,
@@ -227,7 +205,6 @@ class Config:
             "tasks": entry.tasks,
             "model_set": entry.model_set,
             "depth": entry.depth if takes_generator(method) else 0,
-            "paper": paper or placeholder | {"generator": None, "seeds": 1},
         }
         try:
             return RunSettings.model_validate(data)
@@ -254,7 +231,10 @@ def parse_config(text: str, profile: str, origin: str = "params.yaml") -> Config
         data = read_yaml(text)
         if not isinstance(data, dict):
             raise ConfigError(f"wanted a mapping, got {type(data).__name__}")
-        return Config(Params.model_validate(data), profile)
+        older = data.pop("tables", {})
+        config = Config(Params.model_validate(data), profile)
+        check_older(older, config.needs)
+        return config
     except ValidationError as error:
         raise ConfigError(f"{origin}: {explain(error, setting_keys())}") from None
     except ConfigError as error:

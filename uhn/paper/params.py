@@ -88,7 +88,7 @@ class ProfileOverlay(Overlay):
 
 
 class ExperimentEntry(Overlay):
-    """One row of a table: a task, a base model, and by which methods it is trained.
+    """A task, a base model, and by which methods it is trained.
 
     Attributes:
         like: another experiment whose entry this one starts from.
@@ -107,20 +107,6 @@ class ExperimentEntry(Overlay):
     seeds: str = "default"
     job: Name | None = None
     methods: dict[Method, Overlay] = Field(default_factory=dict)
-
-
-class TableEntry(Settings):
-    """A table of the paper.
-
-    Attributes:
-        rows: experiments, in the paper's order.
-        methods: columns; all methods of the rows if none is named.
-        sweeps: whether it rests on the sweeps of its rows and methods instead of their final runs.
-    """
-
-    rows: Annotated[tuple[str, ...], Field(min_length=1, strict=False), Once]
-    methods: Annotated[tuple[Method, ...], Field(min_length=1, strict=False), Once] | None = None
-    sweeps: bool = False
 
 
 class SweepEntry(Settings):
@@ -158,11 +144,11 @@ class SweepEntry(Settings):
 
 
 class ProfileEntry(Settings):
-    """A profile: which rows are run, and with what reductions.
+    """A profile: which experiments are run, and with what reductions.
 
     Attributes:
         seeds: the first so many seeds of every experiment, all if none.
-        tables: by table, the rows that are run, or ``all``.
+        tables: by table (:mod:`uhn.paper.tables`), those of its experiments that are run, or ``all``.
         grouping: what one job carries: a run, the runs of a row, or those of all rows with the same ``job``.
         code_changes: whether a change of the code a run used runs it again, or only marks it in the tables.
         hyperparameters: whether final training takes the paper's (with the changes below) or what the profile's own
@@ -193,7 +179,6 @@ class Params(Settings):
     defaults: Overlay
     experiments: dict[Name, ExperimentEntry]
     sweeps: dict[str, SweepEntry] = Field(default_factory=dict)
-    tables: dict[Name, TableEntry]
     profiles: dict[Name, ProfileEntry]
 
 

@@ -8,48 +8,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from uhn.paper.budget import run_steps
+from uhn.paper.budget import PaperRun, run_steps
 from uhn.paper.checks import check_run
 from uhn.paper.config import Config, ConfigError
 from uhn.paper.costs import Cost
 from uhn.paper.names import FOLDER, RunId, group_name
 from uhn.paper.settings import Method, RunSettings
 from uhn.paper.sweeps.stages import Outcome, Stage, Sweep
+from uhn.paper.tables import published
 from uhn.tasks import DATASETS
 
 MOST_RUNS = 100_000
 """What a plan may hold; more is a slip."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a table: an experiment and, by method, the names of its runs (none if the profile leaves it out)."""
-
-    experiment: str
-    runs: dict[Method, tuple[str, ...]]
-
-    @property
-    def enabled(self) -> bool:
-        """Whether this profile runs it."""
-        return any(self.runs.values())
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table: its columns' methods and all its rows, run or not, in the paper's order."""
-
-    name: str
-    methods: tuple[Method, ...]
-    rows: tuple[Row, ...]
-
-    @property
-    def runs(self) -> tuple[str, ...]:
-        """Names of all runs the table rests on."""
-        return tuple(name for row in self.rows for names in row.runs.values() for name in names)
 
 
 class Plan:
@@ -67,30 +40,23 @@ class Plan:
         self.results = results
 
     @cached_property
-    def tables(self) -> dict[str, Table]:
-        """All tables by name, those that the profile leaves out with empty rows."""
-        return {name: self._table(name) for name in self.config.tables}
+    def tables(self) -> dict[str, tuple[str, ...]]:
+        """By table, and by what else a profile may ask for, the names of the runs that it needs in this profile."""
+        return {name: (*map(str, self._finals(name)), *self._searched(name)) for name in self.config.needs}
 
-    def table(self, name: str) -> Table:
-        """Return a table. Raises :class:`ConfigError` if there is none of this name."""
+    def table(self, name: str) -> tuple[str, ...]:
+        """Return the runs that a table needs. Raises :class:`ConfigError` if there is none of this name."""
         if name not in self.tables:
             raise ConfigError(f"no table {name!r}: wanted one of {', '.join(self.tables)}")
         return self.tables[name]
 
-    def _table(self, name: str) -> Table:
-        entry, enabled = self.config.tables[name], self.config.rows(name)
-        every = dict.fromkeys(method for row in entry.rows for method in self.config.entry(row).methods)
-        columns = tuple(every) if entry.methods is None else entry.methods
-        rows = []
-        for experiment in entry.rows:
-            methods = [m for m in columns if m in self.config.entry(experiment).methods]
-            seeds = self.config.seeds(experiment) if experiment in enabled else ()
-            if entry.sweeps:
-                found = {m: self.trial_names(group_name(experiment, m)) if seeds else () for m in methods}
-            else:
-                found = {m: tuple(str(RunId(experiment, m, seed)) for seed in seeds) for m in methods}
-            rows.append(Row(experiment, found))
-        return Table(name, columns, tuple(rows))
+    def _finals(self, table: str) -> list[RunId]:
+        asked = self.config.asked(self.config.needs[table].runs, table)
+        return [RunId(name, source, seed) for name, source in asked for seed in self.config.seeds(name)]
+
+    def _searched(self, table: str) -> list[str]:
+        asked = self.config.asked(self.config.needs[table].searches, table)
+        return [name for pair in asked for name in self.trial_names(group_name(*pair))]
 
     @property
     def sweeps(self) -> dict[str, Sweep]:
@@ -133,7 +99,7 @@ class Plan:
         Raises:
             ConfigError: naming the first one.
         """
-        number = sum(len(table.runs) for table in self.tables.values())
+        number = sum(map(len, self.tables.values()))
         if number > MOST_RUNS:
             raise ConfigError(
                 f"profile {self.profile}: wanted at most {MOST_RUNS:,} runs in its tables, got {number:,}"
@@ -148,13 +114,26 @@ class Plan:
     @cached_property
     def runs(self) -> dict[str, RunSettings]:
         """Settings of every final run that some table needs, by name, each once."""
-        found: dict[str, RunSettings] = {}
-        for table_name, table in self.tables.items():
-            for row in table.rows if not self.config.tables[table_name].sweeps else ():
-                for method, names in row.runs.items():
-                    for name, seed in zip(names, self.config.seeds(row.experiment), strict=False):
-                        if name not in found:
-                            found[name] = self._final(row.experiment, method, seed)
+        wanted = dict.fromkeys(run for table in self.tables for run in self._finals(table))
+        return {str(run): self._final(run.experiment, run.source, run.seed) for run in wanted}
+
+    @cached_property
+    def paper(self) -> dict[str, PaperRun]:
+        """By group of runs that params.yaml declares, what the paper's has."""
+        experiments = self.config.experiments.items()
+        return {group_name(name, m): self.config.paper(name, m) for name, entry in experiments for m in entry.methods}
+
+    @cached_property
+    def whose(self) -> dict[str, str]:
+        """By final run, whose hyperparameters it has: the paper's, selected by sweeps, assumed until these
+        have ended, or the profile's own."""
+        found = {}
+        for name, run in self.runs.items():
+            paper = self.paper[group_name(run.experiment, run.method)].settings
+            if (sweep := self.config.sweep_of(run.experiment, run.method)) is not None:
+                found[name] = "selected" if self._outcome(sweep, sweep.stages[-1]) else "assumed"
+            else:
+                found[name] = "paper" if (run.init, run.train) == (paper.init, paper.train) else "profile"
         return found
 
     def run(self, name: str) -> RunSettings:
@@ -203,7 +182,7 @@ class Plan:
 
     def tables_of(self, run: str) -> tuple[str, ...]:
         """Return the tables that rest on a run."""
-        return tuple(name for name, table in self.tables.items() if run in table.runs)
+        return tuple(name for name, runs in self.tables.items() if run in runs)
 
     def datasets(self, names: Iterable[str] | None = None) -> tuple[str, ...]:
         """Return the datasets that the runs ``names`` (all if none) read from files, in order of first need."""
@@ -232,8 +211,8 @@ def describe(plan: Plan, results: Path) -> str:
         told = "not measured" if hours is None else f"{hours:.2f}"
         return f"{label:<12}{len(runs):>8}{sum(map(run_steps, runs)):>16,}  {told:>8}"
 
-    for name, table in plan.tables.items():
-        runs = [everything[run] for run in table.runs]
+    for name, names in plan.tables.items():
+        runs = [everything[run] for run in names]
         lines.append(line(name, runs) if runs else f"{name:<12}{'not in this profile':>24}")
     if plan.trials:
         lines.append(line("sweeps", list(plan.trials.values())))
@@ -244,8 +223,9 @@ def describe(plan: Plan, results: Path) -> str:
 
 
 def plan_hash(plan: Plan) -> str:
-    """Return a hash of everything the tables say about the plan: rows, columns, settings, the paper's budgets."""
-    tables = {name: [[row.experiment, row.runs] for row in table.rows] for name, table in plan.tables.items()}
+    """Return a hash of everything the tables say about the plan: runs by table, settings, what the paper printed."""
     runs = {name: run.model_dump(mode="json") for name, run in plan.runs.items()}
-    text = json.dumps([plan.profile, tables, runs], sort_keys=True)
+    paper = {key: [run.written, run.seeds] for key, run in plan.paper.items()}
+    printed = published.FILE.read_text(encoding="utf-8")
+    text = json.dumps([plan.profile, plan.tables, runs, paper, plan.whose, printed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -184,26 +185,8 @@ class ComputeSettings(Settings):
     kernel: Literal["auto", "eager", "fused"] = "auto"
 
 
-class PaperBudget(Settings):
-    """What the paper spent on the same row; for captions only, never part of a run's identity.
-
-    Attributes:
-        init_steps: steps of the initialisation phase.
-        train_steps_or_epochs: training budget, in
-        unit: epochs or steps.
-        train_steps: the same in steps, on the whole dataset.
-        batch_size: rows a step.
-        generator: the generator's size, none for direct training.
-        seeds: number of seeds.
-    """
-
-    init_steps: Steps
-    train_steps_or_epochs: Count
-    unit: Literal["epochs", "steps"]
-    train_steps: Count
-    batch_size: Count
-    generator: GeneratorSettings | None
-    seeds: Count
+RETIRED = ("paper", "hyperparameters")
+"""What older records hold among a run's settings for captions only."""
 
 
 class RunSettings(Settings):
@@ -230,9 +213,6 @@ class RunSettings(Settings):
         compute: device, threads and kernel.
         evaluate_every: epochs or steps between two evaluations on the validation split, none if none.
         checkpoint_seconds: time between two progress files.
-        hyperparameters: whose they are: the paper's, selected by the profile's sweeps, assumed in a plan until these
-            have ended, or the profile's own; for captions only.
-        paper: the paper's budget.
     """
 
     name: str
@@ -254,8 +234,6 @@ class RunSettings(Settings):
     compute: ComputeSettings = ComputeSettings()
     evaluate_every: Count | None = None
     checkpoint_seconds: Rate = 60.0
-    hyperparameters: Literal["paper", "selected", "assumed", "profile"] = "paper"
-    paper: PaperBudget
 
     @model_validator(mode="before")
     @classmethod
@@ -265,6 +243,18 @@ class RunSettings(Settings):
             case {"method": str(method)} if method in METHODS and not takes_generator(method):
                 return data | {"options": SOURCES[method].default_settings() | (data.get("options") or {})}
         return data
+
+    @classmethod
+    def recorded(cls, settings: Mapping[str, Any]) -> Self:
+        """Return the settings that a run's record holds; a key that an older one lacks has its default.
+
+        Raises:
+            ValidationError: for settings that today's code does not know.
+        """
+        found = {key: value for key, value in settings.items() if key not in RETIRED}
+        if sizes := found.pop("baseline", None):  # what options were called for a day
+            found["options"] = {key: value for key, value in sizes.items() if value is not None}
+        return cls.model_validate(found)
 
     @model_validator(mode="after")
     def _together(self) -> Self:

@@ -13,6 +13,8 @@ from uhn.paper.report.searched import outcome_files
 from uhn.paper.report.tables import FORMATS
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import EARLY, KERNELS, MODEL, tables
+from uhn.paper.tables.several import FAMILIES
+from uhn.paper.tables.single import SIZES
 
 PICTURES: Final = ("png", "svg")
 """Each file that stands for a figure, by its ending."""
@@ -43,9 +45,9 @@ def planned_topics(plan: Plan) -> tuple[str, ...]:
 
 def figures_of(groups: Collection[str]) -> tuple[str, ...]:
     """Figures that groups of runs suffice for: one family, every encoding, both options of Figure 5, two sizes."""
-    sizes = {parse_group(group)[0] for group in groups if group.startswith("cifar10-cnn")} & set(paper.DIRECT)
+    sizes = {parse_group(group)[0] for group in groups} & set(SIZES)
     holds = {
-        "figure3": any(f"{name}/uhn" in groups for name in paper.FAMILIES),
+        "figure3": any(f"{name}/uhn" in groups for name in FAMILIES),
         "figure4": all(f"{name}/uhn" in groups for name in KERNELS.values()),
         "figure5": all(f"{name}/uhn" in groups for name in EARLY),
         "parameters": len(sizes) > 1,
@@ -56,7 +58,7 @@ def figures_of(groups: Collection[str]) -> tuple[str, ...]:
 def wanted_tables(plan: Plan) -> tuple[str, ...]:
     """Tables made from the code, those whose facts are measured, and those that the plan has runs for."""
     topics = planned_topics(plan)
-    planned = {name for name, table in plan.tables.items() if table.runs}
+    planned = {name for name, runs in plan.tables.items() if runs}
     return tuple(
         name
         for name, spec in tables().items()

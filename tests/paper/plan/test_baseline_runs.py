@@ -10,7 +10,7 @@ import pytest
 
 from uhn.models import zoo
 from uhn.paper.runs.execute import execute
-from uhn.paper.settings import PaperBudget, RunSettings
+from uhn.paper.settings import RunSettings
 from uhn.sources.files import load_source
 
 STEPS = 3
@@ -25,13 +25,6 @@ def without_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(method: str, precision: str = "fp32", model: str = "cnn20-cifar10") -> RunSettings:
-    budget = {
-        "init_steps": 0,
-        "train_steps_or_epochs": 800,
-        "unit": "epochs",
-        "train_steps": 156_800,
-        "batch_size": 256,
-    }
     return RunSettings.model_validate(
         {
             "name": f"cifar10-cnn20/{method}/seed-1",
@@ -43,7 +36,6 @@ def settings(method: str, precision: str = "fp32", model: str = "cnn20-cifar10")
             "train": {"lr": 0.002, "steps": STEPS, "warmup": 1, "batch_size": 4},
             "precision": precision,
             "compute": {"device": "cpu", "threads": 1},
-            "paper": PaperBudget(**budget, generator=None, seeds=3),  # type: ignore[arg-type]
         }
     )
 

@@ -42,7 +42,9 @@ IMPOSSIBLE = {
         GRID, GRID.replace("init_steps: [2, 4]", "init_steps: [1, 4]")),
     "structure_frequencies: wanted an even number for the structure encoder, got 7": (
         "structure_frequencies: 16, blocks: 1}", "structure_frequencies: 7, blocks: 1}"),
-    "run multi-task/direct/seed-21962: method direct serves one model, got 6 tasks": (
+    "run mnist-mlp/direct/seed-21962: method direct serves one model, got mlp": (
+        "  mnist-mlp:\n", "  mnist-mlp:\n    model_set: mlp\n"),
+    "experiments.multi-task.methods.direct: wanted a row in uhn/paper/tables/ (further.py takes": (
         MANY, f"{MANY}      direct: {{init: {{lr: 1}}, train: {{lr: 1, steps: 1}}}}\n"),
     "options: ha has no setting chunk": (
         HA, HA.replace("epochs: 800}}", "epochs: 800}, options: {chunk: 640}}")),
@@ -71,12 +73,11 @@ def test_the_plan_refuses_it(text: str, message: str) -> None:
         Plan(parse_config(text.replace(old, new, 1), "quick")).check()
 
 
-def test_a_run_that_no_table_shows_is_refused_when_it_is_asked_for(text: str) -> None:
-    old = "direct: {train: {lr: 0.01, epochs: 200}}\n"
-    plan = Plan(parse_config(text.replace(old, f"{old}      ha: {{train: {{lr: 0.01, epochs: 200}}}}\n", 1), "quick"))
+def test_a_run_that_the_profile_leaves_out_is_refused_when_it_is_asked_for(text: str) -> None:
+    plan = Plan(parse_config(text.replace("model: cnn8-mnist}", "model: mlp-mnist}", 1), "quick"))
     plan.check()
     with pytest.raises(ConfigError, match=r"method ha serves models of family cnn, got mlp-mnist \(mlp\)"):
-        plan.run("mnist-mlp/ha/seed-21962")
+        plan.run("mnist-cnn8/ha/seed-21962")
 
 
 def test_no_run_starts_while_another_row_is_impossible(text: str, tmp_path: Path, repository: Path) -> None:

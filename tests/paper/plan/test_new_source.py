@@ -50,9 +50,6 @@ experiments:
       - {dataset: cifar10, model: cnn20-cifar10}
     methods:
       direct: {train: {lr: 0.005, epochs: 400}}
-tables:
-  table02:
-    rows: [cifar10-cnn20]
 profiles:
   quick:
     seeds: 1
@@ -77,7 +74,7 @@ def folder(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "from uhn.sources.universal", "from uhn.sources.toy import Toy\nfrom uhn.sources.universal"
     )
     package.write_text(entries, encoding="utf-8")
-    before, found, after = PARAMS.partition("tables:\n")
+    before, found, after = PARAMS.partition("profiles:\n")
     (folder / "params.yaml").write_text(before + LINE + found + after, encoding="utf-8")
     return folder
 

@@ -14,6 +14,7 @@ from uhn.paper.cli import main
 from uhn.paper.config import ConfigError, load_config, parse_config
 from uhn.paper.costs import Cost, read_costs
 from uhn.paper.plan import Plan, describe, plan_hash
+from uhn.paper.tables.catalogue import tables
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +31,13 @@ def _plan(text: str, profile: str = "quick", **changes: object) -> Plan:
 def test_every_cell_has_its_runs_and_every_run_its_cell(text: str) -> None:
     plan = _plan(text, "paper")
     cells = {
-        (row, method)
-        for name, table in plan.config.tables.items()
-        if name in plan.config.profile.tables
-        for row in table.rows
-        for method in table.methods or plan.config.entry(row).methods
-        if method in plan.config.entry(row).methods
+        (key.experiment, key.source)
+        for spec in tables({name: tuple(entry.methods) for name, entry in plan.config.experiments.items()}).values()
+        for row in spec.rows
+        for key in row.cells.values()
+        if key.source in plan.config.entry(key.experiment).methods
     }
-    assert len(plan.runs) == sum(len(plan.config.seeds(row)) for row, _ in cells)
+    assert len(plan.runs) == sum(len(plan.config.seeds(experiment)) for experiment, _ in cells)
     assert list(plan.runs)[0] == "mnist-mlp/direct/seed-21962"
     for name, run in plan.runs.items():
         assert run.name == name == f"{run.experiment}/{run.method}/seed-{run.seed}"
@@ -45,21 +45,47 @@ def test_every_cell_has_its_runs_and_every_run_its_cell(text: str) -> None:
 
 
 def test_a_run_that_two_tables_need_is_one_run(text: str) -> None:
+    plan = _plan(text, tables={"table01": ["cifar10-cnn20"], "table23": "all"})
+    names = [f"cifar10-cnn20{name}/seed-21962" for name in ("/direct", "/uhn", "-raw/uhn", "-positional/uhn")]
+    assert list(plan.runs) == names
+    assert [plan.tables_of(name) for name in names] == [
+        ("table01",),
+        ("table01", "table23"),
+        ("table23",),
+        ("table23",),
+    ]
+
+
+def test_an_experiment_that_no_table_shows_is_refused(text: str) -> None:
+    """It would be planned for nothing, and nobody would know."""
     data = yaml.safe_load(text)
-    data["tables"]["table99"] = {"rows": ["mnist-mlp"], "methods": ["uhn"]}
-    data["profiles"]["quick"]["tables"] = {"table01": ["mnist-mlp"], "table99": "all"}
-    plan = Plan(parse_config(yaml.safe_dump(data, sort_keys=False), "quick"))
-    assert list(plan.runs) == ["mnist-mlp/direct/seed-21962", "mnist-mlp/uhn/seed-21962"]
-    assert plan.tables_of("mnist-mlp/uhn/seed-21962") == ("table01", "table99")
-    assert plan.tables_of("mnist-mlp/direct/seed-21962") == ("table01",)
+    data["experiments"]["kan-own"] = {"like": "kan-kv"}
+    with pytest.raises(
+        ConfigError, match=r"experiments\.kan-own: wanted a row in uhn/paper/tables/ \(further\.py takes"
+    ):
+        parse_config(yaml.safe_dump(data), "quick")
 
 
-def test_rows_left_out_by_the_profile_are_there_without_runs(text: str) -> None:
-    rows = {
-        row.experiment: row.enabled for row in _plan(text, tables={"table01": ["mnist-mlp"]}).tables["table01"].rows
-    }
-    assert list(rows)[:2] == ["mnist-mlp", "mnist-cnn8"]
-    assert [name for name, enabled in rows.items() if enabled] == ["mnist-mlp"]
+@pytest.mark.parametrize("profile", ["quick", "hour", "study", "paper"])
+def test_the_rows_of_older_files_are_those_that_are_declared(repository: Path, profile: str) -> None:
+    """Files from before the tables declared their rows name them; they are read if that is the same."""
+    older = (repository / f"results/reference/{profile}/params.yaml").read_text(encoding="utf-8")
+    plan = Plan(parse_config(older, profile))
+    data = yaml.safe_load(older)
+    for name, table in data["tables"].items():
+        chosen = data["profiles"][profile]["tables"].get(name, [])
+        runs = plan.trials if table.get("sweeps") else plan.runs
+        asked = {
+            (row, method)
+            for row in table["rows"]
+            if chosen == "all" or row in chosen
+            for method in table.get("methods") or plan.config.entry(row).methods
+            if method in plan.config.entry(row).methods
+        }
+        assert {(runs[run].experiment, runs[run].method) for run in plan.tables[name]} == asked, name
+    data["tables"]["table03"]["rows"].append("kan-kv")
+    with pytest.raises(ConfigError, match=r"tables\.table03\.rows: wanted no such section .* got 'kan-kv'"):
+        parse_config(yaml.safe_dump(data), profile)
 
 
 @pytest.mark.parametrize("grouping", ["run", "row", "job"])

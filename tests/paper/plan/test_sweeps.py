@@ -115,8 +115,8 @@ def test_final_training_takes_what_was_selected(data: dict[str, Any], tmp_path: 
     plan = Plan(config, tmp_path)
 
     def found(experiment: str) -> tuple[float, int | None, float | None, int, str]:
-        run = plan.runs[f"{experiment}/uhn/seed-21962"]
-        return run.train.lr, run.train.epochs, run.init.lr, run.init.steps, run.hyperparameters
+        run = plan.runs[name := f"{experiment}/uhn/seed-21962"]
+        return run.train.lr, run.train.epochs, run.init.lr, run.init.steps, plan.whose[name]
 
     assert found("cnn-mixed-width") == (3e-5, 7, 4e-4, 11, "selected")
     assert found("cnn-mixed-width-no-structure") == (3e-5, 7, 4e-4, 11, "selected")
@@ -125,13 +125,12 @@ def test_final_training_takes_what_was_selected(data: dict[str, Any], tmp_path: 
     assert found("cifar10-cnn20-raw")[:2] != (6e-5, 9), "it has a sweep of its own"
     assert plan.selections_of(["cnn-mixed-width-no-init/uhn/seed-21962"]) == ("cnn-mixed-width/uhn",)
     assert plan.selections_of(["recursive-k2/uhn/seed-21962"]) == ()
-    assert plan.runs["recursive-k2/uhn/seed-21962"].hyperparameters == "paper"
+    assert plan.whose["recursive-k2/uhn/seed-21962"] == "paper"
 
 
 def test_whose_hyperparameters_a_run_has(data: dict[str, Any]) -> None:
-    assert {run.hyperparameters for run in Plan(_config(data)).runs.values()} == {"paper"}
-    quick = Plan(_config(data, "quick")).runs
-    assert quick["mnist-mlp/uhn/seed-21962"].hyperparameters == "profile"
+    assert {*Plan(_config(data)).whose.values()} == {"paper"}
+    assert Plan(_config(data, "quick")).whose["mnist-mlp/uhn/seed-21962"] == "profile"
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from recorded import lay, left, member
 
-from uhn.paper.budget import run_steps
+from uhn.paper.budget import PaperRun, run_steps
+from uhn.paper.report.book import Book
+from uhn.paper.runs.results import Run, load_runs
 from uhn.paper.settings import RunSettings
 from uhn.tasks import DATASETS
 
@@ -51,15 +55,6 @@ def metrics(
         "generator": (generator or GENERATOR) if uhn else None,
         "init": {"steps": 100 if uhn else 0, "lr": 2e-4, "warmup": 0},
         "train": {"lr": 2e-4, "epochs": 100, "steps": None, "warmup": 5, "batch_size": 256, "clip": None},
-        "paper": {
-            "init_steps": 100 if uhn else 0,
-            "train_steps_or_epochs": 100,
-            "unit": "epochs",
-            "train_steps": steps,
-            "batch_size": 256,
-            "generator": GENERATOR if uhn else None,
-            "seeds": 3,
-        },
     }
     settings = lay(base["settings"], own)
     sizes = {"train": 1000, "val": 0, "test": 1000} if rmse else {"train": 60_000, "val": 0, "test": 10_000}
@@ -114,6 +109,27 @@ def planned(run: RunSettings, value: float | None = 0.98, **changes: Any) -> dic
         "budget": {"init_steps": run.init.steps, "train_steps": steps, "epochs": run.train.epochs},
     }
     return metrics(run.experiment, run.method, run.seed, value, **own | changes)
+
+
+@dataclass(frozen=True)
+class Full(PaperRun):
+    """Three seeds of what :func:`metrics` leaves at the full budget, its number of steps included."""
+
+    @property
+    def steps(self) -> int:
+        return 4000 if self.settings.experiment.startswith("kan-") else 23_500
+
+
+def papers(runs: Iterable[Run]) -> dict[str, PaperRun]:
+    """Records of :func:`metrics` as the paper's, by group of ``runs``."""
+    groups = {run.id.group: metrics(run.id.experiment, run.id.source) for run in runs if run.id.source != "toy"}
+    return {key: Full(RunSettings.recorded(record["settings"]), 3) for key, record in groups.items()}
+
+
+def opened(results: Path, profile: str = "quick", **more: Any) -> Book:
+    """What is found below ``results``, held against :func:`papers`."""
+    runs = load_runs(results, profile)
+    return Book(profile, runs, **{"paper": papers(runs.values())} | more)
 
 
 def history(steps: int = 40, scale: float = 1.0) -> str:

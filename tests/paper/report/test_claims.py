@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from tests.paper.report.reporting_synthetic import metrics
+from tests.paper.report.reporting_synthetic import metrics, papers
 from uhn.paper.report.arms import differences
-from uhn.paper.report.book import Book, Source
+from uhn.paper.report.book import Book
 from uhn.paper.report.claims import Claim, Comparison, Finding, judge
 from uhn.paper.report.claims_page import to_markdown
 from uhn.paper.report.intervals import combine, interval
 from uhn.paper.runs.results import Run, archived_runs
+from uhn.paper.settings import RETIRED
 from uhn.paper.tables.claims import CLAIMS, OWN
+from uhn.paper.tables.keys import CellKey
 
-PAIR = Comparison(Source("mnist-mlp", "uhn"), Source("mnist-mlp", "direct"), "MNIST MLP")
+PAIR = Comparison(CellKey("mnist-mlp", "uhn"), CellKey("mnist-mlp", "direct"), "MNIST MLP")
 CLOSE = Claim("close", "As accurate", ("Table 1",), (PAIR,), low=-0.01, may_differ=OWN)
 
 
@@ -31,7 +33,7 @@ def made(values: dict[str, list[float | None]], tmp_path: Path, **changes: Any) 
             own = {"status": "diverged"} if score is None else {}
             record = metrics("mnist-mlp", method, seed, score, **own, **changes)
             runs[record["name"]] = Run(record, tmp_path)
-    return Book("paper", runs)
+    return Book("paper", runs, paper=papers(runs.values()))
 
 
 def test_the_interval_of_a_difference_is_welchs() -> None:
@@ -103,7 +105,7 @@ def test_every_setting_that_differs_alone_is_named() -> None:
     record = dict(first.metrics)
     checked = 0
     for leaf in leaves(record["settings"]):
-        if leaf[0] in (*NAMES, "paper", "checkpoint_seconds", "compute", "members", "evaluate_every"):
+        if leaf[0] in (*NAMES, *RETIRED, "checkpoint_seconds", "compute", "members", "evaluate_every"):
             continue
         other = copy.deepcopy(record)
         place = other["settings"]
@@ -163,7 +165,7 @@ def test_every_declared_claim_is_one_sentence_with_limits_and_is_rendered() -> N
     assert text.count("**open**") == len(CLAIMS)
 
 
-SMALL = Comparison(Source("mnist-cnn8", "uhn"), Source("mnist-cnn8", "direct"), "CNN-8")
+SMALL = Comparison(CellKey("mnist-cnn8", "uhn"), CellKey("mnist-cnn8", "direct"), "CNN-8")
 
 
 def test_without_the_papers_models_a_claim_is_judged_on_smaller_ones(tmp_path: Path) -> None:
@@ -171,9 +173,10 @@ def test_without_the_papers_models_a_claim_is_judged_on_smaller_ones(tmp_path: P
     claim = Claim("close", "As accurate", ("Table 1",), (PAIR,), (SMALL,), low=-0.01, may_differ=OWN)
     found = judge(claim, made(arms, tmp_path))
     assert not found.instead and "smaller scale" not in to_markdown([found], "paper")
-    small = Book("paper", {run["name"]: Run(run, tmp_path) for run in (
+    runs = {record["name"]: Run(record, tmp_path) for record in (
         metrics("mnist-cnn8", method, seed, score) for method, own in arms.items() for seed, score in enumerate(own)
-    )})  # fmt: skip
+    )}  # fmt: skip
+    small = Book("paper", runs, paper=papers(runs.values()))
     found = judge(claim, small)
     assert found.instead and found.verdict == "confirmed" and found.missing == ()
     text = to_markdown([found], "paper")

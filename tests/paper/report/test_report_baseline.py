@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from reporting_synthetic import leave, metrics
+from reporting_synthetic import leave, metrics, opened
 from scipy.stats import binomtest
 
 from uhn.paper.report.baseline import MAJORITY, Baseline
-from uhn.paper.report.book import Book, Source
 from uhn.paper.report.explain import explain
 from uhn.paper.report.intervals import wilson
-from uhn.paper.runs.results import load_runs
-from uhn.paper.tables import published as paper
+from uhn.paper.tables.keys import CellKey
+from uhn.paper.tables.several import MULTI_TASK
 from uhn.randomness import stream
-from uhn.tasks import Limits, load_task
+from uhn.tasks import DATASETS, Limits, load_task
 
 MIRROR = os.environ.get("UHN_DATA_MIRROR", "")
 
@@ -36,7 +35,7 @@ def old(dataset: str, value: float, rows: int, detail: str = "", **changes: Any)
     """A record from before records held the share of the most frequent class."""
     sizes = {"train": 1, "val": 0, "test": rows}
     data = [{"name": dataset, "fingerprint": "f", "kind": "real", "detail": detail, "rows": sizes}]
-    classes = paper.DATASETS[dataset].classes or 1
+    classes = DATASETS[dataset].classes or 1
     record = metrics(f"{dataset}-x", "uhn", 1, value, data=data, chance=1 / classes, **changes)
     del record["majority"], record["scored_rows"]
     return record
@@ -45,7 +44,7 @@ def old(dataset: str, value: float, rows: int, detail: str = "", **changes: Any)
 def cautions(results: Path, *records: dict[str, Any]) -> tuple[str, ...]:
     leave(results, *records)
     group = records[0]["experiment"]
-    return Book("quick", load_runs(results, "quick")).evidence(Source(group, "uhn")).cautions
+    return opened(results).evidence(CellKey(group, "uhn")).cautions
 
 
 @pytest.mark.parametrize(
@@ -101,15 +100,15 @@ def test_where_nobody_knows_the_share_it_is_said(
 
 def test_each_task_has_its_own_baseline(tmp_path: Path) -> None:
     one = {"value": 0.2, "chance": 0.1, "majority": 0.15, "scored_rows": 10_000}
-    values = {name: one for *_, name in paper.MULTI_TASK.values()}
+    values = {name: one for *_, name in MULTI_TASK.values()}
     values["cora"] = {"value": 0.2, "chance": 1 / 7, "majority": 0.3, "scored_rows": 1000}
     record = metrics("multi-task", "uhn", 1, 0.2, values=values)
     record["settings"]["tasks"] = [{"dataset": name, "model": "m", "probability": 1 / 6} for name in values]
     record["data"] = [record["data"][0] | {"name": name} for name in values]
     leave(tmp_path, record)
-    book = Book("quick", load_runs(tmp_path, "quick"))
-    assert book.evidence(Source("multi-task", "uhn", "task:mnist")).cautions == ()
-    assert book.evidence(Source("multi-task", "uhn", "task:cora")).cautions == ("not above the majority class",)
+    book = opened(tmp_path)
+    assert book.evidence(CellKey("multi-task", "uhn", "task:mnist")).cautions == ()
+    assert book.evidence(CellKey("multi-task", "uhn", "task:cora")).cautions == ("not above the majority class",)
     text = explain(book, "table04", "cora-gcn", "multi")
     assert "baseline   30.00 % (the majority class's share; 1,000 rows scored)" in text
 
@@ -117,7 +116,7 @@ def test_each_task_has_its_own_baseline(tmp_path: Path) -> None:
 def test_seeds_are_held_against_the_hardest_of_their_baselines(tmp_path: Path) -> None:
     seeds = [metrics(seed=1, majority=0.2, scored_rows=500), metrics(seed=2, majority=0.1, scored_rows=1000)]
     leave(tmp_path, *seeds)
-    found = Book("quick", load_runs(tmp_path, "quick")).evidence(Source("mnist-mlp", "direct")).baseline
+    found = opened(tmp_path).evidence(CellKey("mnist-mlp", "direct")).baseline
     assert found == Baseline(0.2, 500, True)
 
 
@@ -127,7 +126,7 @@ def test_published_shares_are_counted_in_the_published_rows(dataset: str, tmp_pa
     """And a task's own count is NumPy's over the rows that are scored. IMDB's 25,000 reviews are half and half."""
     stand_in = dataset == "ag_news"  # its training rows are; the test rows are the published ones
     for rows, wanted in MAJORITY[dataset].items():
-        most = None if rows == paper.DATASETS[dataset].test else rows
+        most = None if rows == DATASETS[dataset].test_rows else rows
         task = load_task(dataset, root=tmp_path, seed=1, stand_in=stand_in, limits=Limits(100, most))
         y = torch.cat([batch.target for batch in task.eval_batches("test")]).numpy()
         counts = np.bincount(y[y >= 0])

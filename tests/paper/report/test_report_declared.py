@@ -1,23 +1,27 @@
 from __future__ import annotations
 
+import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
-from reporting_synthetic import leave, metrics
+from reporting_synthetic import leave, metrics, opened
 
+from uhn.models.base_models import MODEL_SETS
 from uhn.paper.config import load_config
+from uhn.paper.names import RunId
 from uhn.paper.plan import Plan
 from uhn.paper.report.book import Book
 from uhn.paper.report.coverage import to_markdown
 from uhn.paper.report.facts import load_facts, paper_selection
 from uhn.paper.report.render import open_book
 from uhn.paper.report.tables import Table, build, shown
-from uhn.paper.runs.results import load_runs
-from uhn.paper.tables import published as paper
+from uhn.paper.tables import published
 from uhn.paper.tables.catalogue import tables, worth
-from uhn.paper.tables.claims import CLAIMS
+from uhn.paper.tables.several import MULTI_TASK
 from uhn.paper.wanted import wanted_tables
+from uhn.tasks import DATASETS
 
 ROOT = Path(__file__).parents[3]
 
@@ -86,7 +90,7 @@ def test_counts_of_base_models_are_the_papers(name: str) -> None:
 
 def test_a_method_that_is_planned_gets_its_column_in_table_2(tmp_path: Path) -> None:
     leave(tmp_path, metrics("cifar10-cnn20", "toy", 1, 0.5))
-    built = table("table02", Book("quick", load_runs(tmp_path, "quick")))
+    built = table("table02", opened(tmp_path))
     assert built.cell("cifar10-cnn20", "toy").text == "50.00 (n=1)"
     assert built.cell("cifar10-cnn20", "params_toy").text == "118,282"
     assert built.cell("cifar10-cnn20", "params_ha").text == "619,306"
@@ -98,7 +102,7 @@ def test_members_that_were_not_evaluated_are_a_reduction(tmp_path: Path) -> None
     record = metrics("cnn-mixed-width", "uhn", 1, 0.5, values=values)
     record["settings"]["model_set"] = "cnn-width"
     leave(tmp_path, record)
-    built = table("table03", Book("quick", load_runs(tmp_path, "quick")))
+    built = table("table03", opened(tmp_path))
     assert built.cell("cnn-mixed-width", "seen").text == "51.50 (n=1)"
     assert built.cell("cnn-mixed-width", "unseen").text == "56.50 (n=1)"
     assert "4 seen members evaluated (paper 50)" in " ".join(built.differences)
@@ -106,11 +110,11 @@ def test_members_that_were_not_evaluated_are_a_reduction(tmp_path: Path) -> None
 
 
 def test_tasks_of_one_run_fill_their_rows(tmp_path: Path) -> None:
-    names = [name for *_, name in paper.MULTI_TASK.values()]
+    names = [name for *_, name in MULTI_TASK.values()]
     values = {("ag_news_30k" if name == "ag_news" else name): {"value": 0.5} for name in names}
     leave(tmp_path, metrics("multi-task", "uhn", 1, 0.5, values=values, chance=None))
-    built = table("table04", Book("quick", load_runs(tmp_path, "quick")))
-    assert [built.cell(row, "multi").text for row in paper.MULTI_TASK] == ["50.00 (n=1)"] * 5 + ["0.500 (n=1)"]
+    built = table("table04", opened(tmp_path))
+    assert [built.cell(row, "multi").text for row in MULTI_TASK] == ["50.00 (n=1)"] * 5 + ["0.500 (n=1)"]
 
 
 def test_facts_are_printed_beside_the_papers(tmp_path: Path) -> None:
@@ -143,7 +147,7 @@ def test_facts_that_are_no_rows_are_refused(tmp_path: Path, content: str) -> Non
 
 def test_older_code_is_marked(tmp_path: Path) -> None:
     leave(tmp_path, *[metrics(seed=seed) for seed in (1, 2, 3)])
-    book = Book("quick", load_runs(tmp_path, "quick"), older=frozenset({"mnist-mlp/direct/seed-2"}))
+    book = opened(tmp_path, older=frozenset({"mnist-mlp/direct/seed-2"}))
     assert table("table01", book).cell("mnist-mlp", "direct").marks == ("older code",)
     assert "| mnist-mlp | direct | older code | 3 of 3" in to_markdown(book)
 
@@ -151,17 +155,10 @@ def test_older_code_is_marked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("profile", ["quick", "paper", "smoke"])
 def test_every_planned_run_has_its_cell(profile: str) -> None:
     plan = Plan(load_config(ROOT / "params.yaml", profile))
+    specs = tables({name: tuple(entry.methods) for name, entry in plan.config.experiments.items()})
     for name, planned in plan.tables.items():
-        if plan.config.tables[name].sweeps:  # shows facts of sweeps, not cells of runs
-            assert {row.experiment for row in planned.rows} <= {*plan.config.experiments}
-            continue
-        if name == "claims":  # claims.md shows these
-            pairs = [pair for claim in CLAIMS for pair in (*claim.comparisons, *claim.instead)]
-            shown_groups = {source.group for pair in pairs for source in (pair.first, pair.second)}
-        else:
-            sources = [source for row in tables()[name].rows for source in row.sources.values()]
-            shown_groups = {source.group for source in sources}
-        assert {f"{row.experiment}/{method}" for row in planned.rows for method in row.runs} <= shown_groups
+        if finals := {RunId.parse(run).group for run in planned if run in plan.runs}:
+            assert finals <= {key.group for row in specs[name].rows for key in row.cells.values()}
 
 
 def test_the_book_of_a_plan_knows_what_is_to_come(tmp_path: Path) -> None:
@@ -175,9 +172,37 @@ def test_the_book_of_a_plan_knows_what_is_to_come(tmp_path: Path) -> None:
 
 
 def test_the_papers_selection_is_the_paper_profiles() -> None:
-    facts = paper_selection(load_config(ROOT / "params.yaml", "paper"))
+    facts = paper_selection(Plan(load_config(ROOT / "params.yaml", "quick")))
     uhn = {"lr": 2e-4, "budget": 800, "init_lr": 0, "init_steps": 0}
     assert facts["paper-uhn"]["cifar10-cnn20"] == uhn
     assert facts["paper-uhn"]["mnist-cnn8"] == {"lr": 1e-4, "budget": 100, "init_lr": 2e-4, "init_steps": 200}
     assert facts["paper-direct"]["citeseer-gat"] == {"lr": 0.002, "budget": 200}
     assert facts["paper-direct"]["kan-lpmv0"] == {"lr": 0.05, "budget": 4000}
+
+
+def test_every_published_value_has_a_source_and_is_of_something(repository: Path) -> None:
+    config = load_config(ROOT / "params.yaml", "paper")
+    groups = {f"{name}/{source}" for name, entry in config.experiments.items() for source in entry.methods}
+    rows = list(csv.reader(published.FILE.read_text(encoding="utf-8").splitlines()))
+    assert rows[0] == ["of", "what", "value", "source"]
+    assert len({(of, what) for of, what, *_ in rows}) == len(rows), "every value once"
+    for of, what, value, source in rows[1:]:
+        assert of in groups or of in MODEL_SETS or of in DATASETS, of
+        assert what in ("params", "value") if of.endswith("/direct") else what, (of, what)
+        assert re.match(r"(about )?[0-9.]+$", value), (of, value)
+        assert re.match(r"Table [0-9]+$|original program|inferred: |read off Figure", source), (of, source)
+
+
+def test_parameters_that_the_paper_prints_are_those_of_its_configurations() -> None:
+    """Counted from the settings by the formula of the generator's parts, not from a model."""
+    config = load_config(ROOT / "params.yaml", "paper")
+    for (of, what), (value, _) in published.entries().items():
+        if what == "params" and of.endswith("/uhn"):
+            g = config.resolve(of.removesuffix("/uhn"), "uhn", 1).generator
+            assert g is not None
+            features = {"gff": 2 * g.index_frequencies, "positional": 640, "raw": 10}[g.encoding]
+            count = (features + 1) * g.hidden + g.blocks * (2 * g.hidden * (g.hidden + 1) + 4 * g.hidden) + g.hidden + 1
+            count += {"gff": 10 * g.index_frequencies, "positional": 32, "raw": 0}[g.encoding] + 20
+            if g.structure:
+                count += 25_216 + 65 * g.hidden + g.hidden * (g.hidden + 1) + 29 * 32 + 58
+            assert int(value) == count, of

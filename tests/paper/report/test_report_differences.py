@@ -15,7 +15,9 @@ from reporting_synthetic import leave, metrics, planned
 from uhn.paper.cli import main
 from uhn.paper.commands.track import summary
 from uhn.paper.config import load_config, parse_config
+from uhn.paper.names import RunId
 from uhn.paper.plan import Plan
+from uhn.paper.report import reductions
 from uhn.paper.report.coverage import to_markdown as coverage
 from uhn.paper.report.reductions import SAID_ELSEWHERE
 from uhn.paper.report.render import open_book
@@ -54,7 +56,7 @@ PHRASES: dict[str, tuple[Any, str]] = {
 
 def leaves(settings: dict[str, Any], prefix: str = "") -> Iterator[str]:
     for key, value in settings.items():
-        if isinstance(value, dict) and key != "paper":
+        if isinstance(value, dict):
             yield from leaves(value, f"{prefix}{key}.")
         else:
             yield prefix + key
@@ -78,7 +80,6 @@ def cut(whole: Params, table: str, row: str, **other: Any) -> str:
     entry = {"tables": {table: [row]}}
     data = {key: whole[key] for key in ("seeds", "defaults")}
     data["experiments"] = {name: whole["experiments"][name] for name in names}
-    data["tables"] = {table: whole["tables"][table] | {"rows": [row]}}
     data["profiles"] = {"paper": entry, "other": entry | {"overrides": {row: other}}}
     return yaml.safe_dump(data, sort_keys=False)
 
@@ -154,6 +155,36 @@ def test_a_baseline_of_another_size_is_in_the_caption(whole: Params, tmp_path: P
     assert "(Chunked)" in sentence and "source with chunk 640 (paper 6,000), hidden 32 (paper 100)" in sentence
 
 
+def test_a_setting_that_nobody_has_named_is_said_under_its_own(
+    whole: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(reductions.WORDS, "train.clip")
+    text = cut(whole, "table03", "cnn-mixed-width", train={"clip": 0.1})
+    (tmp_path / "params.yaml").write_text(text)
+    leave(tmp_path, *map(with_members, runs_of(text, "cnn-mixed-width")), profile="other")
+    built = table(tmp_path / "params.yaml", tmp_path, "table03", "other")
+    assert "train.clip 0.1 (paper off)" in to_markdown(built)
+
+
+def test_the_profile_paper_is_held_against_the_paper_too(whole: Params, tmp_path: Path) -> None:
+    """What somebody changes in it is the paper's no more."""
+    data = yaml.safe_load(cut(whole, "table01", "mnist-mlp"))
+    data["profiles"]["paper"] |= {"defaults": {"train": {"warmup": 1}}}
+    (tmp_path / "params.yaml").write_text(text := yaml.safe_dump(data, sort_keys=False))
+    leave(tmp_path, *map(planned, runs_of(text, "mnist-mlp", "paper")), profile="paper")
+    built = table(tmp_path / "params.yaml", tmp_path, "table01", "paper")
+    assert built.cell("mnist-mlp", "uhn").marks == ("changed",)
+    assert "warm-up 1 epoch (paper 5 epochs)" in to_markdown(built)
+
+
+def test_nothing_is_the_papers_where_nobody_knows_the_papers(tmp_path: Path) -> None:
+    leave(tmp_path, *[metrics(seed=seed) for seed in SEEDS])
+    book = open_book(tmp_path, "quick")
+    built = build(tables(book.methods)["table01"], book)
+    assert built.cell("mnist-mlp", "direct").marks == ("not compared",)
+    assert "- *not compared*: " in to_markdown(built) and "| mnist-mlp | direct | not compared |" in coverage(book)
+
+
 @pytest.mark.parametrize(("batch", "mark"), [(256, "changed"), (512, "reduced")])
 def test_less_is_reduced_and_otherwise_is_changed(whole: Params, tmp_path: Path, batch: int, mark: str) -> None:
     """Larger batches are fewer steps per epoch."""
@@ -209,9 +240,9 @@ def test_what_changes_no_result_is_no_other_setting(repository: Path, tmp_path: 
     """And an older record, which lacks a key, was trained under its default."""
     run = Plan(load_config(repository / "params.yaml", "smoke")).runs["mnist-mlp/direct/seed-21962"]
     record = planned(changed(changed(run, "compute.threads", 2), "checkpoint_seconds", 1.0), 0.6)
-    for key in ("hyperparameters", "members", "score"):
+    for key in ("members", "score", "precision"):
         del record["settings"][key]
-    del record["settings"]["paper"]["batch_size"]
+    record["settings"] |= {"paper": {"seeds": 3}, "hyperparameters": "profile"}  # what older ones said for captions
     leave(tmp_path, record, profile="smoke")
     cell = table(repository / "params.yaml", tmp_path, "table01", "smoke").cell("mnist-mlp", "direct")
     assert cell.text == "60.00 (n=1)"
@@ -224,7 +255,7 @@ def test_without_a_plan_seeds_must_agree_among_themselves(tmp_path: Path, capsys
     leave(tmp_path, *records)
     assert main(["render", "table01", "--results", str(tmp_path), "--no-plan"]) == 0
     text = (tmp_path / "quick/tables/table01.md").read_text()
-    assert "70.00 ± 14.14 (1 of 3 other settings)" in text
+    assert "70.00 ± 14.14 (reduced, 1 of 3 other settings)" in text
 
 
 def test_a_selection_that_the_grid_no_longer_holds_is_marked(repository: Path, tmp_path: Path) -> None:
@@ -260,7 +291,7 @@ def test_hyperparameters_are_selected_only_where_a_search_has_ended(repository: 
     sweep = config.sweeps["kan-kv/uhn"]
 
     def whose() -> dict[str, str]:
-        return {f"{run.experiment}/{run.method}": run.hyperparameters for run in Plan(config, tmp_path).runs.values()}
+        return {RunId.parse(name).group: whose for name, whose in Plan(config, tmp_path).whose.items()}
 
     assert whose()["kan-kv/uhn"] == "assumed"
     path = sweep.file(tmp_path, sweep.stages[-1])

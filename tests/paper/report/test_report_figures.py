@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from reporting_synthetic import leave, metrics
+from reporting_synthetic import leave, metrics, opened
 
 from uhn.paper.report import figures, frames
 from uhn.paper.report.book import Book
 from uhn.paper.report.drawing import save
-from uhn.paper.runs.results import load_runs
 
 
 def members(seed: int = 0) -> pd.DataFrame:
@@ -135,7 +134,7 @@ def test_frames_come_from_runs(tmp_path: Path) -> None:
         metrics("cifar10-cnn20", "uhn", 1, 0.5),
         metrics("cifar10-cnn20", "direct", 1, 0.5),
     )
-    book = Book("quick", load_runs(tmp_path, "quick"))
+    book = opened(tmp_path)
     found = frames.members(book)
     assert list(found["member"]) == ["a", "b", "a", "b"]
     assert list(found["seen"]) == [True, False, True, False]

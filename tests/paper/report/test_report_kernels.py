@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from reporting_synthetic import leave, metrics
+from reporting_synthetic import leave, metrics, opened
 
 from uhn.descriptors.ranges import Ranges
 from uhn.models import zoo
 from uhn.paper.report import figures, frames
 from uhn.paper.report.book import Book
 from uhn.paper.report.render import drawable, render
-from uhn.paper.runs.results import load_runs
 from uhn.paper.tables.catalogue import KERNELS
 from uhn.sources import UniversalHypernetwork, WeightSource
 from uhn.sources.files import save_source
@@ -52,7 +51,7 @@ def results(tmp_path: Path, sources: dict[str, WeightSource]) -> Path:
 
 
 def book(results: Path) -> Book:
-    return Book("quick", load_runs(results, "quick"))
+    return opened(results)
 
 
 def test_kernels_are_those_of_the_third_convolution(results: Path, sources: dict[str, WeightSource]) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from reporting_synthetic import GENERATOR, leave, metrics
+from reporting_synthetic import GENERATOR, leave, metrics, opened
 
 from uhn.paper.report.book import Book
 from uhn.paper.report.tables import LEGEND, WHOSE, build, tex, to_tex
-from uhn.paper.runs.results import load_runs
 from uhn.paper.tables.catalogue import tables
 
 REFERENCE = Path(__file__).parents[3] / "results" / "reference"
@@ -37,7 +37,7 @@ def crowded(results: Path) -> Book:
             record = metrics(name, method, 1, 0.5, full=False, kind="stand-in", generator=small)
             record["settings"]["hyperparameters"] = list(WHOSE)[number % len(WHOSE)]
             leave(results, record)
-    return Book("quick_&", load_runs(results, "quick"))
+    return replace(opened(results), profile="quick_&")
 
 
 def check(text: str) -> None:

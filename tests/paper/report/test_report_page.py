@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from reporting_synthetic import history, leave, metrics
+from reporting_synthetic import history, leave, metrics, opened
 
 from uhn.paper.report import coverage, curves, page
 from uhn.paper.report.book import Book
@@ -52,7 +52,7 @@ def read(text: str) -> Reader:
 
 
 def book(results: Path) -> Book:
-    return Book("quick", load_runs(results, "quick"))
+    return opened(results)
 
 
 @pytest.fixture

@@ -7,16 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from reporting_synthetic import leave, metrics
+from reporting_synthetic import leave, metrics, opened
 
 from uhn.paper.config import load_config
 from uhn.paper.plan import Plan
-from uhn.paper.report.book import Book
 from uhn.paper.report.coverage import table_lines
 from uhn.paper.report.explain import explain
 from uhn.paper.report.render import open_book
 from uhn.paper.report.tables import build, shown, to_markdown
-from uhn.paper.runs.results import load_runs
 from uhn.paper.sweeps.stages import Outcome, Values
 from uhn.paper.tables.catalogue import tables
 
@@ -88,14 +86,12 @@ def test_every_cell_has_a_status_and_every_choice_its_reason(repository: Path, r
 
 
 def test_a_table_says_whose_hyperparameters_its_runs_have(tmp_path: Path) -> None:
-    """As the plan has it; without a plan, as the record says, if it does."""
+    """As the plan has it; without a plan, as an older record says."""
     records = [metrics(f"kan-{name}", method, 1, 0.1) for name in ("ellipj", "kv") for method in ("direct", "uhn")]
-    for record in records:
-        del record["settings"]["hyperparameters"]
     leave(tmp_path, *records)
-    book = Book("quick", load_runs(tmp_path, "quick"))
+    book = opened(tmp_path)
     spec = tables(book.methods)["table11"]
-    assert build(spec, book).hyperparameters == "", "older records do not say"
+    assert build(spec, book).hyperparameters == "", "nobody says"
     whose = dict.fromkeys(book.runs, "paper")
     assert build(spec, replace(book, whose=whose)).hyperparameters == "Hyperparameters: the paper's."
     whose |= {name: "selected" for name in book.runs if "/uhn/" in name}

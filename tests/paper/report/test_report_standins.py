@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from reporting_synthetic import leave, metrics, planned
+from reporting_synthetic import leave, metrics, opened, planned
 
 from uhn.paper.config import load_config
 from uhn.paper.plan import Plan
@@ -14,13 +14,12 @@ from uhn.paper.report import coverage, page
 from uhn.paper.report.book import Book
 from uhn.paper.report.render import open_book, render
 from uhn.paper.report.tables import build
-from uhn.paper.runs.results import load_runs
 from uhn.paper.sweeps.stages import Outcome, Values
 from uhn.paper.tables.catalogue import tables
 
 
 def book(results: Path) -> Book:
-    return Book("quick", load_runs(results, "quick"))
+    return opened(results)
 
 
 def test_the_page_begins_with_what_was_not_at_hand(tmp_path: Path) -> None:
@@ -42,7 +41,7 @@ def test_there_is_no_banner_over_real_rows(tmp_path: Path, kind: str) -> None:
 def test_a_stand_in_graph_that_no_run_used_is_in_the_banner(tmp_path: Path) -> None:
     leave(tmp_path, metrics(seed=1))
     facts = {"citation": {"cora": {"kind": "stand-in"}, "pubmed": {"kind": "real"}}}
-    assert Book("quick", load_runs(tmp_path, "quick"), facts=facts).stand_ins() == ("cora",)
+    assert opened(tmp_path, facts=facts).stand_ins() == ("cora",)
 
 
 def test_every_measured_cell_of_the_dataset_is_marked(tmp_path: Path) -> None:

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from reporting_synthetic import GENERATOR, leave, metrics
+from reporting_synthetic import GENERATOR, leave, metrics, opened
 
-from uhn.paper.report.book import Book, Source
+from uhn.paper.report.book import Book
 from uhn.paper.report.tables import FORMATS, Table, build, tex, to_csv, to_markdown, to_provenance, to_tex
-from uhn.paper.runs.results import load_runs
 from uhn.paper.tables.catalogue import tables, worth
+from uhn.paper.tables.keys import CellKey
 
 VALUES = {21962: 0.98, 59358: 0.983, 78117: 0.9791}
 
 
 def table(results: Path, name: str = "table01", **book: Any) -> Table:
-    return build(tables()[name], Book("quick", load_runs(results, "quick"), **book))
+    return build(tables()[name], opened(results, **book))
 
 
 def cell(results: Path, row: str, column: str, name: str = "table01") -> tuple[str, tuple[str, ...]]:
@@ -132,14 +132,14 @@ def test_members_and_tasks_of_a_run_are_picked(tmp_path: Path) -> None:
     }
     tasks = {"mnist": {"value": 0.9, "chance": 0.95}, "kv": {"value": 0.2, "target_std": 0.1}}
     leave(tmp_path, metrics("f", "uhn", 1, 0.7, values=members), metrics("g", "uhn", 1, 0.7, values=tasks))
-    book = Book("quick", load_runs(tmp_path, "quick"))
-    assert book.evidence(Source("f", "uhn", "seen")).values() == [pytest.approx(0.7)]
-    assert book.evidence(Source("f", "uhn", "unseen")).values() == [0.5]
-    kv = book.evidence(Source("g", "uhn", "task:kv", "rmse"))
+    book = opened(tmp_path)
+    assert book.evidence(CellKey("f", "uhn", "seen")).values() == [pytest.approx(0.7)]
+    assert book.evidence(CellKey("f", "uhn", "unseen")).values() == [0.5]
+    kv = book.evidence(CellKey("g", "uhn", "task:kv", "rmse"))
     assert kv.values() == [0.2]
     assert kv.cautions == ("not trained",)
     with pytest.raises(ValueError, match="no values for 'task:cora'"):
-        book.evidence(Source("g", "uhn", "task:cora")).values()
+        book.evidence(CellKey("g", "uhn", "task:cora")).values()
 
 
 def test_two_renders_of_the_same_runs_are_the_same_bytes(tmp_path: Path) -> None:
@@ -214,9 +214,9 @@ def test_every_table_renders_without_runs_in_every_format(tmp_path: Path, name: 
 
 def test_a_table_is_worth_rendering_for_runs_of_its_own(tmp_path: Path) -> None:
     leave(tmp_path, metrics(seed=1))
-    book = Book("quick", load_runs(tmp_path, "quick"))
+    book = opened(tmp_path)
     assert worth(book) == ["table01"]
     leave(tmp_path, metrics("recursive-k1", "uhn", 1), metrics("kan-kv", "uhn", 1, 0.1))
-    book = Book("quick", load_runs(tmp_path, "quick"), facts={"citation": {"cora": {"nodes": 2708}}})
+    book = opened(tmp_path, facts={"citation": {"cora": {"nodes": 2708}}})
     assert worth(book) == ["table01", "table05", "table10", "table11"]
     assert worth(Book("quick", {}, {"mnist-mlp/uhn": ["a"]}, wanted=("table04", "figure3"))) == ["table04"]

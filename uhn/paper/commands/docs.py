@@ -20,7 +20,6 @@ SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
     ("The file", params.Params),
     ("`experiments.<name>`", params.ExperimentEntry),
     ("`sweeps.<pattern>`", params.SweepEntry),
-    ("`tables.<name>`", params.TableEntry),
     ("`profiles.<name>`", params.ProfileEntry),
     ("What a profile changes: `profiles.<name>.defaults` and `.overrides.<pattern>`", params.ProfileOverlay),
     ("`tasks`", settings.TaskSettings),
@@ -130,7 +129,7 @@ def _inherited(model: type[Settings], name: str) -> str:
             if found:
                 return found
     sections = {"seeds": "lists of seeds by name", "defaults": "what every run starts from", "experiments": "see below"}
-    return sections.get(name, "see below" if name in ("tables", "profiles") else "")
+    return sections.get(name, "see below" if name == "profiles" else "")
 
 
 def _type(field: FieldInfo) -> str:

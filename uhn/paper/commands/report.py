@@ -62,7 +62,7 @@ ARGUMENTS = {"render": add_render, "explain": add_explain, "facts": add_facts, "
 
 
 def _book(arguments: argparse.Namespace) -> Any:
-    return open_book(arguments.results, arguments.profile, None if arguments.no_plan else arguments.params)
+    return open_book(arguments.results, arguments.profile, arguments.params, planned=not arguments.no_plan)
 
 
 def _facts(arguments: argparse.Namespace) -> int:

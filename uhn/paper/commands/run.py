@@ -152,7 +152,7 @@ def run_runs(args: argparse.Namespace) -> int:
     if args.job and args.job not in plan.groups:
         raise ConfigError(f"no job {args.job!r}; there are {', '.join(plan.groups)}")
     if args.table:
-        names: Sequence[str] = plan.table(args.table).runs
+        names: Sequence[str] = plan.table(args.table)
     else:
         names = plan.groups[args.job] if args.job else names_of(plan, args.names)
     if args.again:

@@ -8,9 +8,13 @@ from typing import Any, Literal
 
 from uhn.paper.report.book import Evidence
 from uhn.paper.runs.results import Run
+from uhn.paper.settings import RETIRED
 
-NOT_SETTINGS = {"name", "experiment", "seed", "paper", "checkpoint_seconds", "compute", "members", "evaluate_every"}
+NOT_SETTINGS = {"name", "experiment", "seed", *RETIRED, "checkpoint_seconds", "compute", "members", "evaluate_every"}
 """Parts of a run's settings that name it or that change no result beyond rounding."""
+
+NOT_THE_PAPERS = {"reduced", "changed", "not compared"}
+"""Words for runs that may be otherwise than the paper's."""
 
 Steps = Literal["any", "equal", "per task"]
 
@@ -24,7 +28,7 @@ def inequalities(first: Evidence, second: Evidence, allowed: Sequence[str], step
         allowed: settings that may differ (``train`` allows all of ``train.*``).
         steps: ``"equal"``: the arms take the same number of training steps; ``"per task"``: on the cell's task.
     """
-    found = differences(first.runs, second.runs, allowed) if first.differences or second.differences else []
+    found = differences(first.runs, second.runs, allowed) if {*first.status, *second.status} & NOT_THE_PAPERS else []
     if steps != "any":
         ours, theirs = training_steps(first, steps), training_steps(second, steps)
         if abs(ours - theirs) > 0.05 * max(ours, theirs):
@@ -57,8 +61,8 @@ def training_steps(evidence: Evidence, how: str) -> float:
     counts = []
     for run in evidence.runs:
         steps = float(run["budget"].get("train_steps", 0))
-        if how == "per task" and evidence.source.pick.startswith("task:"):
-            name = evidence.source.pick.removeprefix("task:")
+        if how == "per task" and evidence.key.pick.startswith("task:"):
+            name = evidence.key.pick.removeprefix("task:")
             steps *= sum(t["probability"] for t in run.settings["tasks"] if t["dataset"].startswith(name))
         counts.append(steps)
     return math.fsum(counts) / len(counts)

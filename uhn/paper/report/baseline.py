@@ -66,8 +66,8 @@ def baseline(record: Mapping[str, Any], data: Mapping[str, Any], chance: float |
 
 def _published(name: str, data: Mapping[str, Any], rows: int) -> float | None:
     """The share among the first ``rows`` of the published test rows, if that is what ``data`` says was scored."""
-    size = paper.DATASETS.get(name)
-    if size is None or data.get("kind") == "stand-in" or rows not in MAJORITY.get(name, {}):
+    known = paper.dataset(name)
+    if known is None or data.get("kind") == "stand-in" or rows not in MAJORITY.get(name, {}):
         return None
-    cut = f"{rows:,} of {size.test:,} test rows"
-    return MAJORITY[name][rows] / rows if rows == size.test or cut in str(data.get("detail")) else None
+    cut = f"{rows:,} of {known.test_rows:,} test rows"
+    return MAJORITY[name][rows] / rows if rows == known.test_rows or cut in str(data.get("detail")) else None

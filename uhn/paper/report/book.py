@@ -7,34 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from uhn.paper.names import group_name, parse_group
+from uhn.paper.budget import PaperRun
+from uhn.paper.names import parse_group
 from uhn.paper.report.baseline import Baseline, baseline
 from uhn.paper.report.reductions import Difference, differences
 from uhn.paper.report.statistics import Statistic, aggregate
 from uhn.paper.runs.results import Run
 from uhn.paper.tables import published as paper
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a number comes from: the seeds of one experiment under one method.
-
-    Args:
-        experiment: first part of the run names.
-        method: second part.
-        pick: ``"value"``, a member set ``"seen"`` or ``"unseen"``, or ``"task:<dataset>"``.
-        metric: ``"accuracy"`` or ``"rmse"``.
-    """
-
-    experiment: str
-    method: str
-    pick: str = "value"
-    metric: str = "accuracy"
-
-    @property
-    def group(self) -> str:
-        """Name of the group of runs, shared by every cell that rests on it."""
-        return group_name(self.experiment, self.method)
+from uhn.paper.tables.keys import CellKey
 
 
 @dataclass(frozen=True)
@@ -49,7 +29,7 @@ class Book:
         facts: measured values by topic, row and column (see :class:`~uhn.paper.tables.columns.Fact`).
         older: names of runs that older code made and nobody accepted.
         other: names of runs that were trained under other settings than the plan's; no number rests on them.
-        full: by group, the settings of the profile ``paper``, which captions compare with.
+        paper: by group of runs, what the paper's has, which captions compare with.
         whose: by run name, whose hyperparameters the plan gives it; of other runs, their record says.
         wanted: tables and figures that the plan has rendered; None if there is no plan.
         reasons: by sweep ``<experiment>/<method>``, why each of its stages chose what it did, as Markdown.
@@ -62,7 +42,7 @@ class Book:
     facts: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     older: frozenset[str] = field(default_factory=frozenset)
     other: frozenset[str] = field(default_factory=frozenset)
-    full: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    paper: Mapping[str, PaperRun] = field(default_factory=dict)
     whose: Mapping[str, str] = field(default_factory=dict)
     wanted: tuple[str, ...] | None = None
     reasons: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -85,16 +65,16 @@ class Book:
             methods.setdefault(experiment, []).append(method)
         return methods
 
-    def evidence(self, source: Source) -> Evidence:
-        """The runs behind ``source``: those the plan names, or all that are found if there is no plan."""
+    def evidence(self, key: CellKey) -> Evidence:
+        """The runs behind a cell: those the plan names, or all that are found if there is no plan."""
         if self.planned is None:
-            found, missing = self.found.get(source.group, []), []
+            found, missing = self.found.get(key.group, []), []
         else:
-            names = self.planned.get(source.group, ())
+            names = self.planned.get(key.group, ())
             found = [self.runs[name] for name in names if name in self.runs]
             missing = [name for name in names if name not in self.runs]
         own = tuple(run for run in found if run.name not in self.other)
-        return Evidence(source, own, tuple(missing), tuple(run for run in found if run.name in self.other), self)
+        return Evidence(key, own, tuple(missing), tuple(run for run in found if run.name in self.other), self)
 
     def stand_ins(self, experiments: Collection[str] | None = None) -> tuple[str, ...]:
         """Datasets that something generated took the place of: in the runs of these experiments; without any named, in
@@ -110,11 +90,11 @@ class Book:
             found |= {name: None for name, fact in graphs.items() if fact.get("kind") == "stand-in"}
         return tuple(found)
 
-    def absence(self, source: Source) -> str:
-        """Why there is no run behind ``source``."""
+    def absence(self, key: CellKey) -> str:
+        """Why there is no run behind a cell."""
         if self.planned is None:
             return "not run"
-        return "not in this profile" if source.group in self.known else "not built"
+        return "not in this profile" if key.group in self.known else "not built"
 
 
 @dataclass(frozen=True)
@@ -122,14 +102,14 @@ class Evidence:
     """The runs behind one number and what must be said about them.
 
     Args:
-        source: what the number is.
+        key: what the number is.
         runs: the runs it rests on, in order of seed.
         missing: names of planned runs without results.
         other: runs under other settings than the plan's, which it does not rest on.
         book: what they were taken from.
     """
 
-    source: Source
+    key: CellKey
     runs: tuple[Run, ...]
     missing: tuple[str, ...]
     other: tuple[Run, ...]
@@ -150,16 +130,21 @@ class Evidence:
         diverged = sum(not run.finished for run in self.runs)
         return aggregate(self.values(), diverged=diverged, missing=len(self.missing), other=len(self.other))
 
+    @property
+    def paper(self) -> PaperRun | None:
+        """What the paper's runs have; None where params.yaml does not say."""
+        return self.book.paper.get(self.key.group)
+
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
-        """Where the runs are not as the paper's, the number of seeds included."""
-        full = self.book.full.get(self.source.group)
-        found = dict.fromkeys(each for run in self.runs for each in differences(run, full))
+        """Where the runs are not as the paper's, the number of seeds included; nothing where that is not known."""
+        if self.paper is None:
+            return ()
+        found = dict.fromkeys(each for run in self.runs for each in differences(run, self.paper))
         found |= dict.fromkeys(each for run in self.runs for each in self._members(run))
-        wanted = [budget["seeds"] for run in self.runs if (budget := run.settings.get("paper")) and budget.get("seeds")]
         planned = self.statistic.total
-        if wanted and planned < max(wanted):
-            found[Difference(f"{planned} seed{'s' * (planned != 1)} (paper {max(wanted)})", True)] = None
+        if self.runs and planned < self.paper.seeds:
+            found[Difference(f"{planned} seed{'s' * (planned != 1)} (paper {self.paper.seeds})", True)] = None
         return tuple(found)
 
     @cached_property
@@ -173,7 +158,7 @@ class Evidence:
         """What an accuracy must beat: the best of its runs' constant answers, on the fewest rows."""
         found = []
         for run in self.runs:
-            record = self._entry(run) if self.source.pick.startswith("task:") else run.metrics
+            record = self._entry(run) if self.key.pick.startswith("task:") else run.metrics
             data = next(iter(self.data(run)), {})
             if one := baseline(record or {}, data, self._fact(run, "chance")):
                 found.append(one)
@@ -188,7 +173,7 @@ class Evidence:
         mean = self.statistic.mean
         if mean is None:
             return ()
-        if self.source.metric == "rmse":
+        if self.key.metric == "rmse":
             spreads = [s for run in self.runs if run.finished and (s := self._fact(run, "target_std")) is not None]
             return ("not trained",) if spreads and mean >= sum(spreads) / len(spreads) else ()
         if self.baseline is None:
@@ -202,6 +187,7 @@ class Evidence:
         """Words for what stands behind the number, without counts of seeds."""
         less = any(difference.less for difference in self.differences)
         words = ["reduced"] if less else ["changed"] if self.differences else []
+        words += ["not compared"] * (self.paper is None and bool(self.runs))
         words += [*self.kinds, *self.cautions]
         return (*words, *(["older code"] if any(run.name in self.book.older for run in self.runs) else []))
 
@@ -220,24 +206,24 @@ class Evidence:
 
     def data(self, run: Run) -> list[Mapping[str, object]]:
         """Data records of a run that this number rests on."""
-        if not self.source.pick.startswith("task:"):
+        if not self.key.pick.startswith("task:"):
             return list(run["data"])
-        name = self.source.pick.removeprefix("task:")
+        name = self.key.pick.removeprefix("task:")
         names = [task["dataset"] for task in run.settings.get("tasks", ())]
-        return [data for data, own in zip(run["data"], names, strict=False) if paper.ALIASES.get(own, own) == name]
+        return [data for data, own in zip(run["data"], names, strict=False) if _row(own) == name]
 
     def _members(self, run: Run) -> tuple[Difference, ...]:
         """How many members of a model set were evaluated, if fewer than the paper's."""
-        wanted = paper.MEMBERS.get(run.settings.get("model_set") or "")
-        if wanted is None or self.source.pick not in ("seen", "unseen"):
+        wanted = paper.number(run.settings.get("model_set") or "", "hold_in")  # as many as are held out
+        if wanted is None or self.key.pick not in ("seen", "unseen"):
             return ()
-        seen = self.source.pick == "seen"
+        seen = self.key.pick == "seen"
         own = sum(entry.get("seen") is seen for entry in (run.get("values") or {}).values())
-        phrase = f"{own} {self.source.pick} members evaluated (paper {wanted})"
+        phrase = f"{own} {self.key.pick} members evaluated (paper {wanted})"
         return (Difference(phrase, True),) if own < wanted else ()
 
     def _value(self, run: Run) -> float:
-        pick = self.source.pick
+        pick = self.key.pick
         if pick == "value":
             return float(run["value"])
         members = run.get("values") or {}
@@ -252,15 +238,21 @@ class Evidence:
 
     def _entry(self, run: Run) -> Mapping[str, Any] | None:
         """The record of the task this number is about."""
-        name = self.source.pick.removeprefix("task:")
+        name = self.key.pick.removeprefix("task:")
         members: Mapping[str, Mapping[str, Any]] = run.get("values") or {}
-        return next((entry for key, entry in members.items() if paper.ALIASES.get(key, key) == name), None)
+        return next((entry for key, entry in members.items() if _row(key) == name), None)
 
     def _fact(self, run: Run, key: str) -> float | None:
         value = run.get(key)
-        if self.source.pick.startswith("task:"):
+        if self.key.pick.startswith("task:"):
             value = (self._entry(run) or {}).get(key)
-            size = paper.DATASETS.get(self.source.pick.removeprefix("task:"))
-            if value is None and key == "chance" and size and size.classes:
-                value = 1 / size.classes
+            known = paper.dataset(self.key.pick.removeprefix("task:"))
+            if value is None and key == "chance" and known and known.classes:
+                value = 1 / known.classes
         return None if value is None else float(value)
+
+
+def _row(dataset: str) -> str:
+    """The dataset in whose row a dataset's score stands."""
+    known = paper.dataset(dataset)
+    return known.name if known else dataset

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from uhn.paper.report.arms import Steps, inequalities, sizes
-from uhn.paper.report.book import Book, Evidence, Source
+from uhn.paper.report.book import Book, Evidence
 from uhn.paper.report.intervals import Interval, combine, interval
+from uhn.paper.tables.keys import CellKey
 
 Verdict = Literal["confirmed", "right direction", "open", "contradicted"]
 
@@ -29,8 +30,8 @@ class Comparison:
         label: the row, as printed.
     """
 
-    first: Source
-    second: Source
+    first: CellKey
+    second: CellKey
     label: str
 
 
@@ -122,7 +123,7 @@ def judge(claim: Claim, book: Book) -> Finding:
             verdict = "confirmed"
         elif found.high < claim.low or found.low > claim.high:
             verdict = "contradicted"
-    budget = next((word for word in ("reduced", "changed") if word in words), "paper")
+    budget = next((word for word in ("reduced", "changed", "not compared") if word in words), "paper")
     instead = comparisons is not claim.comparisons
     return Finding(claim, verdict, found, tuple(unequal), absent, budget, tuple(notes), there, instead)
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from uhn.paper.report.book import Book, Evidence
 from uhn.paper.report.reductions import share
-from uhn.paper.report.searched import NOT_SWEPT
 from uhn.paper.report.tables import build
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import FIGURES, FigureSpec, tables, worth
-from uhn.paper.tables.columns import EMPTY, Fact, Measure, TableSpec
+from uhn.paper.tables.columns import EMPTY, NOT_SWEPT, Fact, MetricColumn, TableSpec
 
 MEANING = {
     "paper budget": "the paper's generator, steps, rows, batch and seeds, on the real data",
     "reduced": "less than that; the table's caption says what",
     "changed": "all of that, but other settings than the paper's; the table's caption says which",
+    "not compared": "nothing says what the paper's settings are",
     "subset": "on a part of the real data",
     "stand-in": "on generated data of the same shape",
     "not above the majority class": "no better than always answering the most frequent class",
@@ -55,7 +55,7 @@ class Line:
 def status(evidence: Evidence, book: Book) -> str:
     """The status words of one cell, joined by commas."""
     if not evidence.found:
-        return "not run" if evidence.missing else book.absence(evidence.source)
+        return "not run" if evidence.missing else book.absence(evidence.key)
     statistic = evidence.statistic
     counts = {"other settings": statistic.other, "diverged": statistic.diverged, "incomplete": statistic.missing}
     words = [*evidence.status, *(word for word, count in counts.items() if count)]
@@ -72,11 +72,11 @@ def commit(evidence: Evidence) -> str:
 def line(row: str, column: str, evidence: Evidence, book: Book) -> Line:
     """The entry of one cell."""
     statistic = evidence.statistic
-    wanted = max((run.settings.get("paper", {}).get("seeds") or 0 for run in evidence.runs), default=0)
+    wanted = evidence.paper.seeds if evidence.paper and evidence.runs else 0
     seeds = (
         f"{statistic.n} of {statistic.total}" + (f" (paper {wanted})" if wanted else "") if statistic.total else EMPTY
     )
-    shares = [s for run in evidence.runs if run.finished and (s := share(run)) is not None]
+    shares = [share(run, evidence.paper) for run in evidence.runs if run.finished and evidence.paper]
     part = EMPTY if not shares else _percent(min(shares))
     return Line(row, column, status(evidence, book), seeds, part, commit(evidence))
 
@@ -91,7 +91,7 @@ def table_lines(spec: TableSpec, book: Book) -> list[Line]:
     lines = []
     for row, cells in zip(spec.rows, table.cells, strict=True):
         for column, cell in zip(spec.columns, cells, strict=True):
-            if isinstance(column, Measure) and cell.evidence is not None:
+            if isinstance(column, MetricColumn) and cell.evidence is not None:
                 lines.append(line(row.key, column.key, cell.evidence, book))
             elif isinstance(column, Fact):
                 words = [word for word in cell.marks if word in MEANING]
@@ -107,9 +107,9 @@ def figure_lines(figure: FigureSpec, book: Book) -> list[Line]:
     if figure.status:
         return [Line("all", "all", figure.status)]
     lines = []
-    for source in figure.sources:
-        column = source.method if source.pick == "value" else source.pick
-        lines.append(line(source.experiment, column, book.evidence(source), book))
+    for key in figure.cells:
+        column = key.source if key.pick == "value" else key.pick
+        lines.append(line(key.experiment, column, book.evidence(key), book))
     return lines
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from uhn.paper.budget import PaperRun
 from uhn.paper.names import group_name
 from uhn.paper.report.book import Book
 from uhn.paper.report.coverage import status
-from uhn.paper.report.reductions import paper_steps
 from uhn.paper.report.tables import build, shown
 from uhn.paper.runs.archive import HISTORIES, RECORDS
 from uhn.paper.runs.checkout import in_words
@@ -46,7 +46,7 @@ def explain(book: Book, table: str, row: str, column: str, *, root: Path | None 
         lines.append(f"baseline   {evidence.baseline}")
     lines += [f"missing    {name}" for name in evidence.missing]
     for run in evidence.found:
-        lines += ["", *_run(run, root)]
+        lines += ["", *_run(run, evidence.paper, root)]
         lines += ["other      settings than the plan's: no number rests on it"] * (run in evidence.other)
     return "\n".join(lines)
 
@@ -57,10 +57,10 @@ def _method(spec: TableSpec, column: str) -> str:
     return next((topic.partition("-")[2] for topic in topics), "")
 
 
-def _run(run: Run, root: Path | None) -> list[str]:
+def _run(run: Run, paper: PaperRun | None, root: Path | None) -> list[str]:
     folder = run.folder.relative_to(root) if root and run.folder.is_relative_to(root) else run.folder
-    code, budget, steps = run["code"], run["budget"], paper_steps(run)
-    of = f" of the paper's {steps:,}" if steps else ""
+    code, budget = run["code"], run["budget"]
+    of = f" of the paper's {paper.steps:,}" if paper else ""
     machine = ", ".join(f"{k} {v}" for k, v in run["hardware"].items())
     lines = [
         f"run        {run.name}",

@@ -21,8 +21,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from uhn.paper.budget import PaperRun
 from uhn.paper.config import Config, load_config
-from uhn.paper.names import RunId
 from uhn.paper.plan import Plan
 from uhn.paper.settings import takes_generator
 from uhn.records import read_record
@@ -49,21 +49,21 @@ def paper_config(params: Path) -> Config | None:
         return None
 
 
-def paper_settings(config: Config, plan: Plan) -> dict[str, dict[str, Any]]:
-    """By group ``<experiment>/<method>`` of a plan's runs, the settings of the profile ``paper``."""
-    groups = {RunId.parse(run.name).group: run for run in plan.runs.values()}
-    resolved = {key: config.resolve(run.experiment, run.method, run.seed) for key, run in groups.items()}
-    return {key: run.model_dump(mode="json") for key, run in resolved.items()}
+def paper_runs(params: Path | None, profile: str) -> dict[str, PaperRun]:
+    """By group of runs, what the paper's has; empty without settings, or if they cannot be read."""
+    try:
+        return {} if params is None else Plan(load_config(params, profile)).paper
+    except ValueError:
+        return {}
 
 
-def paper_selection(config: Config) -> Facts:
-    """The paper's hyperparameters by method and experiment: the settings of the profile ``paper``."""
+def paper_selection(plan: Plan) -> Facts:
+    """The paper's hyperparameters by method and experiment: the settings that no profile has changed."""
     facts: Facts = {}
-    for name, entry in config.experiments.items():
-        for method in entry.methods:
-            run = config.resolve(name, method, config.seeds(name)[0])
-            values: dict[str, Any] = {"lr": run.train.lr, "budget": run.train.epochs or run.train.steps}
-            if takes_generator(method):
-                values |= {"init_lr": run.init.lr or 0, "init_steps": run.init.steps}
-            facts.setdefault(f"paper-{method}", {})[name] = values
+    for paper in plan.paper.values():
+        run = paper.settings
+        values: dict[str, Any] = {"lr": run.train.lr, "budget": run.train.epochs or run.train.steps}
+        if takes_generator(run.method):
+            values |= {"init_lr": run.init.lr or 0, "init_steps": run.init.steps}
+        facts.setdefault(f"paper-{run.method}", {})[run.experiment] = values
     return facts

@@ -9,10 +9,12 @@ import pandas as pd
 from torch import no_grad
 
 from uhn.models import zoo
-from uhn.paper.report.book import Book, Source
+from uhn.paper.report.book import Book
 from uhn.paper.runs.results import Run, load_history
-from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import EARLY, MODEL, kernel_runs
+from uhn.paper.tables.keys import CellKey
+from uhn.paper.tables.several import FAMILIES
+from uhn.paper.tables.single import SIZES
 from uhn.sources.files import load_source
 from uhn.training.precision import reproducible
 
@@ -20,8 +22,8 @@ from uhn.training.precision import reproducible
 def members(book: Book) -> pd.DataFrame:
     """Figure 3: members of the model sets of each family's first finished seed (the paper plots one run)."""
     rows: list[dict[str, Any]] = []
-    for name, (title, *_) in paper.FAMILIES.items():
-        runs = [run for run in book.evidence(Source(name, "uhn", "seen")).runs if run.finished and run.get("values")]
+    for name, (title, *_) in FAMILIES.items():
+        runs = [run for run in book.evidence(CellKey(name, "uhn", "seen")).runs if run.finished and run.get("values")]
         for member, entry in (runs[0]["values"] if runs else {}).items():
             row = {"family": title, "member": member, "parameters": entry["parameters"]}
             rows.append(row | {"accuracy": entry["value"], "seen": bool(entry["seen"])})
@@ -32,7 +34,7 @@ def early(book: Book) -> pd.DataFrame:
     """Figure 5: training loss by step of both experiments, all seeds; empty unless both have runs."""
     rows: list[dict[str, Any]] = []
     for experiment, option in zip(EARLY, ("with initialisation", "without initialisation"), strict=True):
-        runs = book.evidence(Source(experiment, "uhn", "seen")).runs
+        runs = book.evidence(CellKey(experiment, "uhn", "seen")).runs
         if not runs:
             return pd.DataFrame(columns=["option", "seed", "epoch", "loss"])
         for run in runs:
@@ -43,7 +45,7 @@ def early(book: Book) -> pd.DataFrame:
 
 def early_unit(book: Book) -> str:
     """What the histories of Figure 5's runs count in: ``"step"`` where a budget is in steps, else ``"epoch"``."""
-    runs = [run for experiment in EARLY for run in book.evidence(Source(experiment, "uhn", "seen")).runs]
+    runs = [run for experiment in EARLY for run in book.evidence(CellKey(experiment, "uhn", "seen")).runs]
     return "step" if any(run.settings["train"]["epochs"] is None for run in runs) else "epoch"
 
 
@@ -68,15 +70,12 @@ def kernels(book: Book) -> dict[str, np.ndarray]:
 def sizes(book: Book) -> pd.DataFrame:
     """Parameters of every method of Table 2 that has runs, as run, by target."""
     rows: list[dict[str, Any]] = []
-    for experiment, methods in sorted(book.methods.items()):
-        if experiment.startswith("cifar10-cnn") and experiment in paper.DIRECT:
-            for method in methods:
-                for run in book.evidence(Source(experiment, method)).runs[:1]:
-                    counts = run["parameters"]
-                    own = counts["trainable"] + counts["frozen"]
-                    model = experiment.removeprefix("cifar10-cnn")
-                    row = {"model": f"CNN-{model}", "target": counts["target"], "method": method, "parameters": own}
-                    rows.append(row)
+    for experiment, model in SIZES.items():
+        for source in book.methods.get(experiment, ()):
+            for run in book.evidence(CellKey(experiment, source)).runs[:1]:
+                counts = run["parameters"]
+                own = counts["trainable"] + counts["frozen"]
+                rows.append({"model": model, "target": counts["target"], "method": source, "parameters": own})
     return pd.DataFrame(rows, columns=["model", "target", "method", "parameters"])
 
 
@@ -84,7 +83,7 @@ def curves(book: Book, experiment: str) -> pd.DataFrame:
     """Loss and metric by training step of all methods and seeds of an experiment."""
     rows: list[dict[str, Any]] = []
     for method in book.methods.get(experiment, ()):
-        for run in book.evidence(Source(experiment, method)).runs:
+        for run in book.evidence(CellKey(experiment, method)).runs:
             rows += [{"method": method, "seed": run["seed"], **row} for row in _steps(run)]
     return pd.DataFrame(rows, columns=["method", "seed", "step", "epoch", "loss", "metric"])
 

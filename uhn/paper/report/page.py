@@ -29,10 +29,10 @@ def to_html(book: Book, pictures: Mapping[str, bytes] | None = None) -> str:
         for cells in table.cells:
             for cell in cells:
                 if cell.evidence is not None and cell.evidence.found:
-                    groups.setdefault(cell.evidence.source.group, cell.evidence)
+                    groups.setdefault(cell.evidence.key.group, cell.evidence)
     rests: dict[str, list[str]] = {}
     for table in built:
-        names = {cell.evidence.source.group for cells in table.cells for cell in cells if cell.evidence}
+        names = {cell.evidence.key.group for cells in table.cells for cell in cells if cell.evidence}
         for name in names:
             rests.setdefault(name, []).append(table.spec.name)
     title = f"uhn: results of profile {book.profile}"
@@ -133,7 +133,7 @@ def _cell(cell: Cell) -> str:
     hover = "; ".join(told(run) for run in cell.evidence.found)
     if cell.evidence.differences:
         hover += ". Not as in the paper: " + "; ".join(each.phrase for each in cell.evidence.differences)
-    return f'<a href="#{anchor(cell.evidence.source.group)}" title="{escape(hover)}">{escape(cell.text)}</a>{marks}'
+    return f'<a href="#{anchor(cell.evidence.key.group)}" title="{escape(hover)}">{escape(cell.text)}</a>{marks}'
 
 
 def _sweeps(book: Book) -> str:

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from uhn.paper.budget import PaperRun
 from uhn.paper.report.book import Evidence
 from uhn.paper.report.coverage import commit
 from uhn.paper.report.curves import history_curves, legend, svg
-from uhn.paper.report.reductions import dataset_names, paper_steps
+from uhn.paper.report.reductions import dataset_names
 from uhn.paper.runs.checkout import in_words
 from uhn.paper.runs.results import Run, load_history
 
@@ -43,7 +44,8 @@ def group_section(name: str, evidence: Evidence, on: Sequence[str]) -> str:
     return (
         f'<section id="{anchor(name)}"><h3>{escape(name)}</h3>{_facts(facts)}'
         f'<div class="curves">{_curves(name, runs)}</div>{seeds}'
-        f'{"".join(_run(run) for run in runs)}<p class="top small"><a href="#top">To the top</a></p></section>'
+        f"{''.join(_run(run, evidence.paper) for run in runs)}"
+        f'<p class="top small"><a href="#top">To the top</a></p></section>'
     )
 
 
@@ -78,14 +80,14 @@ def _scored(runs: tuple[Run, ...]) -> list[tuple[str, str]]:
     return [(task, values[task]["metric"] if task in values else "score") for task in dataset_names(runs[0])]
 
 
-def _run(run: Run) -> str:
+def _run(run: Run, paper: PaperRun | None) -> str:
     value = told(run).partition(": ")[2]
-    budget, steps = run["budget"], paper_steps(run)
+    budget = run["budget"]
     counts = run["parameters"]
     hardware = ", ".join(f"{key} {value}" for key, value in run["hardware"].items())
     facts = [
         ("Result", escape(run.outcome)),
-        ("Steps", f"{budget.get('init_steps', 0):,} + {budget.get('train_steps', 0):,}" + _paper(steps)),
+        ("Steps", f"{budget.get('init_steps', 0):,} + {budget.get('train_steps', 0):,}" + _paper(paper)),
         ("Parameters", f"target {counts['target']:,}; trainable {counts['trainable']:,}; frozen {counts['frozen']:,}"),
         ("Identity", f"<code>{escape(run['identity'])}</code>"),
         ("Settings", f"<code>{escape(run['settings_hash'])}</code>"),
@@ -104,8 +106,8 @@ def _run(run: Run) -> str:
     )
 
 
-def _paper(steps: int | None) -> str:
-    return f" (paper's training: {steps:,})" if steps else ""
+def _paper(paper: PaperRun | None) -> str:
+    return f" (paper's training: {paper.steps:,})" if paper else ""
 
 
 def _data(record: dict[str, object]) -> str:

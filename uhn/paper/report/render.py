@@ -9,14 +9,14 @@ from typing import Any
 
 from uhn.files import write_atomically
 from uhn.paper.config import load_config
-from uhn.paper.names import RunId, group_name
+from uhn.paper.names import RunId
 from uhn.paper.plan import Plan
 from uhn.paper.report import coverage, figures, frames, page
 from uhn.paper.report.book import Book
 from uhn.paper.report.claims import judge
 from uhn.paper.report.claims_page import to_markdown
 from uhn.paper.report.drawing import nothing, remark, save
-from uhn.paper.report.facts import load_facts, paper_config, paper_selection, paper_settings
+from uhn.paper.report.facts import load_facts, paper_config, paper_runs, paper_selection
 from uhn.paper.report.searched import reasons, sweep_facts
 from uhn.paper.report.tables import FORMATS, build
 from uhn.paper.runs.identity import NOT_IDENTITY, same_settings, source_digest
@@ -28,45 +28,48 @@ from uhn.paper.tables.claims import CLAIMS
 from uhn.paper.wanted import figures_of, wanted_figures, wanted_tables
 
 
-def open_book(results: Path, profile: str, params: Path | None = None, *, present: bool = True) -> Book:
+def open_book(
+    results: Path, profile: str, params: Path | None = None, *, planned: bool = True, present: bool = True
+) -> Book:
     """The runs under ``results/<profile>`` beside the plan of ``params``; without ``params``, only what is found.
 
     Args:
         results: folder of all profiles.
         profile: which of them.
-        params: the settings that name the planned runs.
+        params: the settings that name the planned runs and what the paper's have.
+        planned: take what is found for everything there should be, if not.
         present: mark runs that the present code would make otherwise, where the profile wants that; reference results
             are rendered as they were.
 
     Raises:
         ValueError: for broken results or settings.
     """
-    if params is None:
+    if params is None or not planned:
         if not (results / profile).is_dir():
             raise ValueError(f"no results folder {results / profile}")
         runs = load_runs(results, profile)
-        return Book(profile, runs, facts=load_facts(results, profile), other=unlike_the_first(runs))
+        facts = load_facts(results, profile)
+        return Book(profile, runs, facts=facts, other=unlike_the_first(runs), paper=paper_runs(params, profile))
 
     plan = Plan(load_config(params, profile), results / profile)
-    known = {group_name(name, method) for name, entry in plan.config.experiments.items() for method in entry.methods}
-    planned: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for name in plan.runs:
-        planned.setdefault(RunId.parse(name).group, []).append(name)
+        groups.setdefault(RunId.parse(name).group, []).append(name)
     wanted = (*wanted_tables(plan), *wanted_figures(plan))
     full = paper_config(params)
     runs = load_runs(results, profile)
-    facts = (paper_selection(full) if full else {}) | sweep_facts(plan, full.sweeps if full else {}, runs)
+    facts = paper_selection(plan) | sweep_facts(plan, full.sweeps if full else {}, runs)
     facts |= load_facts(results, profile)
     return Book(
         profile,
         runs,
-        planned,
-        frozenset(known),
+        groups,
+        frozenset(plan.paper),
         facts,
         older=older_runs(plan, runs) if present and plan.config.profile.code_changes == "mark" else frozenset(),
         other=other_runs(plan, runs),
-        full=paper_settings(full, plan) if full else {},
-        whose={name: settings.hyperparameters for name, settings in plan.runs.items()},
+        paper=plan.paper,
+        whose=plan.whose,
         wanted=wanted,
         reasons=reasons(plan, results),
     )
@@ -163,7 +166,7 @@ def drawable(book: Book) -> list[str]:
 
 def render_figure(name: str, book: Book, results: Path) -> list[Path]:
     """Write ``figures/<name>.{png,svg}``. Raises ``ValueError`` without runs to draw, unless it is planned."""
-    experiments = {source.experiment for spec in catalogue.FIGURES if spec.name == name for source in spec.sources}
+    experiments = {key.experiment for spec in catalogue.FIGURES if spec.name == name for key in spec.cells}
     if name.startswith("curves-"):
         experiment = name.removeprefix("curves-")
         experiments = {experiment}

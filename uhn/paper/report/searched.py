@@ -11,11 +11,10 @@ from uhn.paper.plan import Plan
 from uhn.paper.runs.identity import same_settings
 from uhn.paper.runs.results import Run
 from uhn.paper.sweeps.stages import Outcome, Sweep, Values
-from uhn.paper.tables import published as paper
+from uhn.paper.tables.columns import NOT_SWEPT
+from uhn.paper.tables.several import MULTI_TASK
 
 Facts = dict[str, dict[str, dict[str, Any]]]
-
-NOT_SWEPT = "not swept in this profile"
 
 
 def sweep_facts(plan: Plan, full: Mapping[str, Sweep], runs: Mapping[str, Run]) -> Facts:
@@ -50,7 +49,7 @@ def sweep_facts(plan: Plan, full: Mapping[str, Sweep], runs: Mapping[str, Run]) 
             chosen = _told(asdict(found.values), sweep, other) | {"kind": kinds}
             facts.setdefault(f"selected-{sweep.method}", {})[sweep.experiment] = chosen
         rails = sweep.entry.guardrails
-        for row, (*_, dataset) in paper.MULTI_TASK.items() if rails else ():
+        for row, (*_, dataset) in MULTI_TASK.items() if rails else ():
             if dataset in rails:
                 kind = "reduced" if reduced and rails != full[key].entry.guardrails else "real"
                 facts.setdefault("guardrails", {})[row] = {"guardrail": rails[dataset], "kind": kind}

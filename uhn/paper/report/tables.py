@@ -11,13 +11,14 @@ from typing import Any
 
 from uhn.paper.report.book import Book
 from uhn.paper.runs.results import Run
-from uhn.paper.tables.columns import Cell, Measure, TableSpec
+from uhn.paper.tables.columns import LAST, Cell, MetricColumn, TableSpec
 
 LEGEND = {
     "±": "mean ± sample standard deviation (n - 1) over seeds.",
     "n=1": "one seed: its value, no deviation.",
     "reduced": "a smaller budget than the paper's; the caption says what was reduced and what else is otherwise.",
     "changed": "the paper's budget under other settings; the caption says which.",
+    "not compared": "nothing says what the paper's settings are.",
     "subset": "trained and tested on a part of the real data.",
     "stand-in": "the real data were not at hand; generated data of the same shape took their place.",
     "not above the majority class": "no better than always answering one class: the 95 % interval (Wilson, over the "
@@ -204,7 +205,8 @@ def to_tex(table: Table) -> str:
         start = [r"\begingroup\footnotesize\raggedright\setlength{\parindent}{0pt}"]
         start.append(rf"  Notes to Table~\ref{{tab:{table.spec.name}}}.\par")
         block = [*start, *block, r"\endgroup"]
-    title = f"{table.spec.title} (the paper's Table {table.spec.number}, profile {table.profile})"
+    whose = f"the paper's Table {table.spec.number}" if table.spec.number <= LAST else f"Table {table.spec.number}"
+    title = f"{table.spec.title} ({whose}, profile {table.profile})"
     return "\n".join(
         [
             r"\begin{table}",
@@ -249,7 +251,7 @@ def to_provenance(table: Table) -> str:
     cells = []
     for row, line in zip(table.spec.rows, table.cells, strict=True):
         for column, cell in zip(table.spec.columns, line, strict=True):
-            if not isinstance(column, Measure) or cell.evidence is None:
+            if not isinstance(column, MetricColumn) or cell.evidence is None:
                 continue
             evidence = cell.evidence
             if not evidence.statistic.total:

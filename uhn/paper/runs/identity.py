@@ -23,8 +23,8 @@ from uhn.paper.settings import RunSettings
 
 ROOT = Path(__file__).parents[2]
 
-NOT_IDENTITY = {"name", "experiment", "hyperparameters", "paper", "checkpoint_seconds", "evaluate_every"}
-"""Settings that cannot change a result: names, captions, and how often progress is saved or looked at."""
+NOT_IDENTITY = {"name", "experiment", "checkpoint_seconds", "evaluate_every"}
+"""Settings that cannot change a result: names, and how often progress is saved or looked at."""
 
 WITHIN = {"compute": {"kernel"}}
 """Likewise: it changes last bits; a finished run says which one it took, and an unfinished one goes on by the same."""
@@ -70,10 +70,8 @@ def same_settings(recorded: Mapping[str, Any], present: RunSettings) -> bool:
     Hashes of older records are of other sets of keys: a key that they lack is taken for its default.
     """
     aside = {key: getattr(present, key) for key in (*NOT_IDENTITY, "compute")}
-    if sizes := (recorded := dict(recorded)).pop("baseline", None):  # what options were called for a day
-        aside["options"] = {key: value for key, value in sizes.items() if value is not None}
     try:
-        then = RunSettings.model_validate(recorded | aside)
+        then = RunSettings.recorded({**recorded, **aside})
     except ValidationError:
         return False
     return settings_hash(then) == settings_hash(present)

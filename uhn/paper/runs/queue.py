@@ -53,7 +53,7 @@ class Queue:
             ConfigError: for a table that the profile does not have.
         """
         assert plan.results is not None
-        names = plan.table(table).runs if table else tuple(plan.runs)
+        names = plan.table(table) if table else tuple(plan.runs)
         everything = plan.runs | (plan.trials if table else {})
         kept = archived_runs(reference)
 
@@ -144,7 +144,7 @@ def _there(run: RunSettings, found: Iterable[Mapping[str, Any]]) -> bool:
     """Whether a result of exactly these settings is among the records that were found."""
     for record in found:
         try:
-            made = RunSettings.model_validate(record["settings"])
+            made = RunSettings.recorded(record["settings"])
         except (KeyError, ValueError):
             continue
         if settings_hash(made) == settings_hash(run):

@@ -10,10 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from uhn.paper.names import RunId
 from uhn.paper.runs.archive import ACCEPTED, Files, read_archive
 from uhn.paper.runs.archive import HISTORY as HISTORY_FILE
 from uhn.paper.runs.metrics import checked, read_metrics
+from uhn.paper.settings import RunSettings
 from uhn.records import RECORD, check_file, parse_record
 
 HISTORY = ("phase", "step", "epoch", "lr", "loss", "metric", "seconds")
@@ -77,6 +80,14 @@ class Run:
     def settings(self) -> Mapping[str, Any]:
         """Its resolved settings."""
         return self.metrics["settings"]
+
+    @cached_property
+    def resolved(self) -> Mapping[str, Any]:
+        """Its settings, with defaults for those that an older record lacks; as they stand if other code wrote them."""
+        try:
+            return RunSettings.recorded(self.settings).model_dump(mode="json")
+        except ValidationError:
+            return self.settings
 
 
 def load_run(path: Path) -> Run:

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from uhn.paper.report.book import Book, Source
+from uhn.paper.names import parse_group
+from uhn.paper.report.book import Book
 from uhn.paper.runs.results import Run
-from uhn.paper.tables import ablations, data, descriptors, several, single, sweeps
-from uhn.paper.tables import published as paper
+from uhn.paper.tables import ablations, data, descriptors, further, several, single, sweeps
+from uhn.paper.tables.claims import CLAIMS
 from uhn.paper.tables.columns import TableSpec
+from uhn.paper.tables.keys import CellKey
+from uhn.paper.tables.several import FAMILIES
 
 
 @dataclass(frozen=True)
 class FigureSpec:
-    """A figure of the paper and the groups of runs it is drawn from; ``status`` if it is not drawn at all."""
+    """A figure of the paper and what it is drawn from; ``status`` if it is not drawn at all."""
 
     number: int
     title: str
-    sources: tuple[Source, ...] = ()
+    cells: tuple[CellKey, ...] = ()
     status: str = ""
 
     @property
@@ -39,17 +42,17 @@ FIGURES = (
     FigureSpec(
         3,
         "Accuracy against parameters, seen and unseen architectures",
-        tuple(Source(name, "uhn", pick) for name in paper.FAMILIES for pick in ("seen", "unseen")),
+        tuple(CellKey(name, "uhn", pick) for name in FAMILIES for pick in ("seen", "unseen")),
     ),
     FigureSpec(
         4,
         "Kernels of a generated model under each encoding",
-        tuple(Source(name, "uhn") for name in KERNELS.values()),
+        tuple(CellKey(name, "uhn") for name in KERNELS.values()),
     ),
     FigureSpec(
         5,
         "Early training loss with and without the initialisation phase",
-        tuple(Source(name, "uhn", "seen") for name in EARLY),
+        tuple(CellKey(name, "uhn", "seen") for name in EARLY),
     ),
 )
 """Every figure of the paper."""
@@ -63,25 +66,56 @@ def kernel_runs(book: Book) -> dict[str, Run]:
     """Figure 4: by encoding, the first finished seed that kept its weight source."""
     found = {}
     for title, experiment in KERNELS.items():
-        runs = book.evidence(Source(experiment, "uhn")).runs
+        runs = book.evidence(CellKey(experiment, "uhn")).runs
         kept = [run for run in runs if run.finished and (run.folder / MODEL).is_file()]
         if kept:
             found[title] = kept[0]
     return found
 
 
-def tables(methods: Mapping[str, Sequence[str]] | None = None) -> dict[str, TableSpec]:
+SEARCHES = {"encodings": ("cifar10-cnn20-raw/uhn", "cifar10-cnn20-positional/uhn")}
+"""Searches that no table shows, by the name under which a profile asks for them as it asks for a table's."""
+
+
+def tables(sources: Mapping[str, Sequence[str]] | None = None) -> dict[str, TableSpec]:
     """Every table by name, in order of number.
 
     Args:
-        methods: methods planned for each experiment; a table of comparisons gets a column for each.
+        sources: sources planned for each experiment; a table of comparisons gets a column for each.
     """
-    return {spec.name: spec for spec in sorted(_specs(methods or {}), key=lambda spec: spec.number)}
+    return {spec.name: spec for spec in sorted(_specs(sources or {}), key=lambda spec: spec.number)}
 
 
-def _specs(methods: Mapping[str, Sequence[str]]) -> list[TableSpec]:
-    rooms = (single, several, descriptors, data, sweeps, ablations)
-    return [spec for room in rooms for spec in room.specs(methods)]
+@dataclass(frozen=True)
+class Needs:
+    """What a table rests on: groups of final runs and searches, each ``<experiment>/<source>``."""
+
+    runs: tuple[str, ...]
+    searches: tuple[str, ...]
+
+    @property
+    def experiments(self) -> tuple[str, ...]:
+        """Experiments that a profile may run for it."""
+        return tuple(dict.fromkeys(parse_group(group)[0] for group in (*self.runs, *self.searches)))
+
+
+def needs(sources: Mapping[str, Sequence[str]]) -> dict[str, Needs]:
+    """What each table that rests on runs needs, by name, and what else a profile may ask for: further searches, and
+    ``claims``, the arms of the paper's claims at a smaller scale.
+
+    Args:
+        sources: sources of each experiment, see :func:`tables`.
+    """
+    specs = tables(sources).items()
+    found = {name: Needs(spec.groups, spec.searches) for name, spec in specs if spec.groups or spec.searches}
+    found |= {name: Needs((), groups) for name, groups in SEARCHES.items()}
+    arms = (key for claim in CLAIMS for pair in claim.instead for key in (pair.first, pair.second))
+    return found | {"claims": Needs(tuple(dict.fromkeys(key.group for key in arms)), ())}
+
+
+def _specs(sources: Mapping[str, Sequence[str]]) -> list[TableSpec]:
+    modules = (single, several, descriptors, data, sweeps, ablations, further)
+    return [spec for module in modules for spec in module.specs(sources) if spec.rows]
 
 
 def worth(book: Book) -> list[str]:
@@ -94,7 +128,7 @@ def worth(book: Book) -> list[str]:
         return [name for name in tables(book.methods) if name in book.wanted]
     names, before = set[str](), set[str]()
     for spec in _specs(book.methods):
-        groups = {source.group for row in spec.rows for source in row.sources.values()} - before
+        groups = {*spec.groups} - before
         if any(book.planned.get(group) if book.planned is not None else book.found.get(group) for group in groups):
             names.add(spec.name)
         before |= groups

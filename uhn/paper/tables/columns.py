@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from uhn.paper.report.book import Book, Evidence, Source
 from uhn.paper.report.statistics import Statistic, printed
 from uhn.paper.tables import published as paper
+from uhn.paper.tables.keys import CellKey
+
+if TYPE_CHECKING:
+    from uhn.paper.report.book import Book, Evidence
 
 EMPTY = "–"
+NOT_SWEPT = "not swept in this profile"
+LAST = 28
+"""Number of the paper's last table."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: texts by column key, sources by column key, and the paper's counts by column key."""
+    """One row: texts by column key, and what its numbers are by column key."""
 
     key: str
     labels: Mapping[str, str] = field(default_factory=dict)
-    sources: Mapping[str, Source] = field(default_factory=dict)
-    counts: Mapping[str, int] = field(default_factory=dict)
+    cells: Mapping[str, CellKey] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,8 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Count:
-    """A number of parameters of the source of column ``of``, frozen tensors included.
+class ParamCount:
+    """A number of parameters behind the cell of column ``of``, frozen tensors included.
 
     Args:
         of: key of the column whose runs are counted.
@@ -86,24 +92,23 @@ class Count:
 
     def cell(self, row: Row, book: Book) -> Cell:
         """The count."""
-        wanted = row.counts.get(self.of)
-        own = self._own(row, book) if self.which != "paper" else []
+        key = row.cells.get(self.of)
+        wanted = None if key is None else paper.number(key.group, "params")
+        own = [] if key is None or self.which == "paper" else self._own(key, book)
         counts = own or ([wanted] if wanted is not None and self.which != "run" else [])
         differs = self.which == "checked" and wanted is not None and counts != [wanted]
         text = " / ".join(f"{count:,}" for count in counts) or EMPTY
         marks = (f"paper {wanted:,}",) if differs else ()
         return Cell(text, {self.key: str(counts[0]) if len(counts) == 1 else ""}, marks)
 
-    def _own(self, row: Row, book: Book) -> list[int]:
-        if self.of not in row.sources:
-            return []
-        counts = [run["parameters"] for run in book.evidence(row.sources[self.of]).runs]
+    def _own(self, key: CellKey, book: Book) -> list[int]:
+        counts = [run["parameters"] for run in book.evidence(key).runs]
         return sorted({c["target"] if self.target else c["trainable"] + c["frozen"] for c in counts})
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A result: mean ± deviation over the seeds of the row's source under this column's key."""
+class MetricColumn:
+    """A result: mean ± deviation over the seeds of the row's cell of this column."""
 
     key: str
     head: str
@@ -111,14 +116,14 @@ class Measure:
 
     def cell(self, row: Row, book: Book) -> Cell:
         """The result with its marks; or why there is none."""
-        source = row.sources.get(self.key)
-        if source is None:
+        key = row.cells.get(self.key)
+        if key is None:
             return Cell(EMPTY, self._csv(EMPTY, Statistic(None, None, 0), 1, ()))
-        evidence = book.evidence(source)
-        text = printed(evidence.statistic, source.metric)
+        evidence = book.evidence(key)
+        text = printed(evidence.statistic, key.metric)
         if not evidence.statistic.total:
-            text = book.absence(source)
-        factor = 100 if source.metric == "accuracy" else 1
+            text = book.absence(key)
+        factor = 100 if key.metric == "accuracy" else 1
         return Cell(text, self._csv(text, evidence.statistic, factor, evidence.marks), evidence.marks, evidence)
 
     def _csv(self, text: str, statistic: Statistic, factor: int, marks: Sequence[str]) -> dict[str, str]:
@@ -137,8 +142,8 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Known:
-    """The paper's printed result for the source of column ``of``, or "lost"."""
+class PublishedValue:
+    """The paper's printed result for the cell of column ``of``, or "lost"."""
 
     key: str
     head: str
@@ -147,8 +152,8 @@ class Known:
 
     def cell(self, row: Row, book: Book) -> Cell:
         """The paper's value."""
-        source = row.sources.get(self.of)
-        text = paper.result(source.experiment, source.method, source.pick) if source else EMPTY
+        key = row.cells.get(self.of)
+        text = paper.result(key) if key else EMPTY
         return Cell(text, {self.key: text})
 
 
@@ -207,7 +212,12 @@ def shown_value(value: Any) -> str:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """A declared table of the paper; ``needs`` says what it is made from: runs, the code itself, or measured facts."""
+    """A declared table of the paper.
+
+    Args:
+        needs: what it is made from: runs, the code itself, or measured facts.
+        searches: the searches, by group of runs, whose grids or outcomes it shows.
+    """
 
     number: int
     title: str
@@ -215,6 +225,13 @@ class TableSpec:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     needs: Literal["runs", "code", "facts"] = "runs"
+    searches: tuple[str, ...] = ()
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of runs whose results it shows, in the order of its rows."""
+        shown = [column.key for column in self.columns if isinstance(column, MetricColumn)]
+        return tuple(dict.fromkeys(row.cells[key].group for row in self.rows for key in shown if key in row.cells))
 
     @property
     def topics(self) -> tuple[str, ...]:

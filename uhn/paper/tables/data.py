@@ -7,16 +7,19 @@ from collections.abc import Mapping, Sequence
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.columns import Column, Fact, Label, Row, TableSpec
 
+CITATION = {"nodes": "Nodes", "edges": "Edges", "features": "Features", "classes": "Classes"}
+"""Table 10's rows."""
 
-def specs(methods: Mapping[str, Sequence[str]]) -> tuple[TableSpec, ...]:
+
+def specs(sources: Mapping[str, Sequence[str]]) -> tuple[TableSpec, ...]:
     """Table 10."""
     rows = tuple(
-        Row(key, {"what": label} | {f"{name}_paper": f"{value:,}" for name, value in values.items()})
-        for key, (label, values) in paper.CITATION.items()
+        Row(key, {"what": label} | {f"{name}_paper": paper.printed(name, key)[f"{key}_paper"] for name in paper.GRAPHS})
+        for key, label in CITATION.items()
     )
     networks: list[Column] = []
     for name in paper.GRAPHS:
-        title = paper.DATASETS[name].label
+        title = paper.label(name)
         networks.append(Fact(name, title, "citation", transposed=True, compare=False))
         networks.append(Label(f"{name}_paper", f"Paper ({title})", True))
     notes = ("The paper counts citations as they were published; measured are distinct undirected edges.",)

@@ -58,7 +58,7 @@ def _rows(fields: Sequence[voc.Field]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def specs(methods: Mapping[str, Sequence[str]]) -> tuple[TableSpec, ...]:
+def specs(sources: Mapping[str, Sequence[str]]) -> tuple[TableSpec, ...]:
     """Tables 6, 7, 8 and 9."""
     names = (Label("index", "Idx", True), Label("field", "Field"))
     texts = (*names, Label("description", "Description"), Label("codes", "Codes"))

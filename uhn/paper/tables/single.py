@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from uhn.paper.report.book import Source
+from uhn.models.base_models import FINE_GRID
 from uhn.paper.tables import published as paper
-from uhn.paper.tables.columns import Column, Count, Known, Label, Measure, Row, TableSpec
+from uhn.paper.tables.columns import Column, Label, MetricColumn, ParamCount, PublishedValue, Row, TableSpec
+from uhn.paper.tables.keys import CellKey
+from uhn.tasks import functions
 
 SINGLE = {
     "mnist-mlp": ("Image", "MNIST", "MLP"),
@@ -23,6 +25,15 @@ SINGLE = {
 }
 """Table 1's rows by experiment."""
 
+FUNCTIONS = {each.name: each.title for each in functions.DATASETS if paper.number(f"kan-{each.name}/direct", "params")}
+"""Table 11's rows, the functions of the paper; the experiment is called ``kan-<function>``."""
+
+SIZES = {f"cifar10-cnn{n}": f"CNN-{n}" for n in (20, 32, 44, 56)}
+"""Table 2's rows by experiment."""
+
+TITLES = {"direct": "Direct", "ha": "HA", "chunked": "Chunked", "uhn": "UHN"}
+"""Table 2's columns with their printed names; a further source of params.yaml gets a column under its own."""
+
 TASK = (Label("task", "Task type"), Label("dataset", "Dataset"), Label("model", "Model"))
 
 WARMUP = "Warm-up of direct training, HA and Chunked: not in the paper's text; the generator's is taken (inferred)."
@@ -34,22 +45,25 @@ def task_labels(task: str, dataset: str, model: str) -> dict[str, str]:
     return {"task": task, "dataset": dataset, "model": model}
 
 
+def kan(function: str) -> str:
+    """Printed name of a function's model."""
+    return "KAN-g10" if function in FINE_GRID else "KAN-g5"
+
+
 def _universality() -> TableSpec:
     rows = []
     for key, labels in SINGLE.items():
-        sources = {method: Source(key, method) for method in ("direct", "uhn")}
-        small = key.startswith("mnist")
-        counts = {"direct": paper.DIRECT[key], "uhn": paper.UHN_SMALL if small else paper.UHN_LARGE}
-        rows.append(Row(key, task_labels(*labels), sources, counts))
+        cells = {source: CellKey(key, source) for source in ("direct", "uhn")}
+        rows.append(Row(key, task_labels(*labels), cells))
     columns = (
         *TASK,
-        Count("params_direct", "#Params (Direct)", "direct", "checked", target=True),
-        Count("params_uhn_paper", "#Params (UHN, paper's configuration)", "uhn"),
-        Count("params_uhn", "#Params (UHN, as run)", "uhn", "run"),
-        Measure("direct", "Acc. % (Direct)"),
-        Known("direct_paper", "Paper (Direct)", "direct"),
-        Measure("uhn", "Acc. % (UHN)"),
-        Known("uhn_paper", "Paper (UHN)", "uhn"),
+        ParamCount("params_direct", "#Params (Direct)", "direct", "checked", target=True),
+        ParamCount("params_uhn_paper", "#Params (UHN, paper's configuration)", "uhn"),
+        ParamCount("params_uhn", "#Params (UHN, as run)", "uhn", "run"),
+        MetricColumn("direct", "Acc. % (Direct)"),
+        PublishedValue("direct_paper", "Paper (Direct)", "direct"),
+        MetricColumn("uhn", "Acc. % (UHN)"),
+        PublishedValue("uhn_paper", "Paper (UHN)", "uhn"),
     )
     notes = ("A UHN's #Params hold its frozen tensors, as the paper counts them.", WARMUP, READ)
     title = "Universality: test accuracy of direct training and of generated weights"
@@ -58,20 +72,18 @@ def _universality() -> TableSpec:
 
 def _formulas() -> TableSpec:
     rows = []
-    for name, title in paper.FUNCTIONS.items():
+    for name, title in FUNCTIONS.items():
         key = f"kan-{name}"
-        sources = {method: Source(key, method, metric="rmse") for method in ("direct", "uhn")}
-        model = "KAN-g10" if name in ("jv", "yv") else "KAN-g5"
-        labels = {"function": f"{title} ({name})", "model": model}
-        rows.append(Row(key, labels, sources, {"direct": paper.DIRECT[key], "uhn": paper.UHN_LARGE}))
+        cells = {source: CellKey(key, source, metric="rmse") for source in ("direct", "uhn")}
+        rows.append(Row(key, {"function": f"{title} ({name})", "model": kan(name)}, cells))
     columns = (
         Label("function", "Function"),
         Label("model", "Model"),
-        Count("params_direct", "#Params (Direct)", "direct", "checked", target=True),
-        Count("params_uhn_paper", "#Params (UHN, paper's configuration)", "uhn"),
-        Count("params_uhn", "#Params (UHN, as run)", "uhn", "run"),
-        Measure("direct", "RMSE (Direct)"),
-        Measure("uhn", "RMSE (UHN)"),
+        ParamCount("params_direct", "#Params (Direct)", "direct", "checked", target=True),
+        ParamCount("params_uhn_paper", "#Params (UHN, paper's configuration)", "uhn"),
+        ParamCount("params_uhn", "#Params (UHN, as run)", "uhn", "run"),
+        MetricColumn("direct", "RMSE (Direct)"),
+        MetricColumn("uhn", "RMSE (UHN)"),
     )
     notes = (
         "The paper's RMSEs are lost.",
@@ -81,33 +93,26 @@ def _formulas() -> TableSpec:
     return TableSpec(11, "Formula regression: test RMSE on the special functions", columns, tuple(rows), notes)
 
 
-def _scalability(methods: Mapping[str, Sequence[str]]) -> TableSpec:
-    keys = ("cifar10-cnn20", "cifar10-cnn32", "cifar10-cnn44", "cifar10-cnn56")
-    names = dict.fromkeys(("direct", "ha", "chunked", "uhn"))
-    names |= dict.fromkeys(method for key in keys for method in methods.get(key, ()))
-    rows = []
-    for key in keys:
-        counts = {"direct": paper.DIRECT[key], "uhn": paper.UHN_LARGE}
-        counts |= {method: table[key] for method, table in paper.BASELINES.items()}
-        sources = {method: Source(key, method) for method in names}
-        rows.append(Row(key, {"model": key.rpartition("-")[2].upper().replace("CNN", "CNN-")}, sources, counts))
+def _scalability(sources: Mapping[str, Sequence[str]]) -> TableSpec:
+    names = dict.fromkeys(TITLES) | dict.fromkeys(name for key in SIZES for name in sources.get(key, ()))
+    rows = [
+        Row(key, {"model": title}, {source: CellKey(key, source) for source in names}) for key, title in SIZES.items()
+    ]
     columns: list[Column] = [Label("model", "Model")]
-    for method in names:
-        head = METHODS.get(method, method)
-        if method == "uhn":
-            columns.append(Count("params_uhn_paper", "#Params (UHN, paper's configuration)", "uhn"))
-            columns.append(Count("params_uhn", "#Params (UHN, as run)", "uhn", "run"))
+    for source in names:
+        head = TITLES.get(source, source)
+        if source == "uhn":
+            columns.append(ParamCount("params_uhn_paper", "#Params (UHN, paper's configuration)", "uhn"))
+            columns.append(ParamCount("params_uhn", "#Params (UHN, as run)", "uhn", "run"))
         else:
-            columns.append(Count(f"params_{method}", f"#Params ({head})", method, "checked", target=method == "direct"))
-    columns += [Measure(method, f"Acc. % ({METHODS.get(method, method)})") for method in names]
+            columns.append(
+                ParamCount(f"params_{source}", f"#Params ({head})", source, "checked", target=source == "direct")
+            )
+    columns += [MetricColumn(source, f"Acc. % ({TITLES.get(source, source)})") for source in names]
     notes = ("The paper's accuracies are lost.", WARMUP)
     return TableSpec(2, "Scalability: larger targets under one generator", tuple(columns), tuple(rows), notes)
 
 
-METHODS = {"direct": "Direct", "uhn": "UHN", "ha": "HA", "chunked": "Chunked"}
-"""Printed names of methods; another method is printed as it is called."""
-
-
-def specs(methods: Mapping[str, Sequence[str]]) -> tuple[TableSpec, ...]:
+def specs(sources: Mapping[str, Sequence[str]]) -> tuple[TableSpec, ...]:
     """Tables 1, 2 and 11."""
-    return _universality(), _scalability(methods), _formulas()
+    return _universality(), _scalability(sources), _formulas()

@@ -1,0 +1,23 @@
+"""Table 29: experiments that the paper does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from uhn.paper.tables.columns import Column, Label, MetricColumn, ParamCount, Row, TableSpec
+from uhn.paper.tables.keys import CellKey
+
+FURTHER: dict[str, tuple[str, str]] = {}
+"""Its rows: by experiment of params.yaml, what is printed for it and its metric, ``accuracy`` or ``rmse``."""
+
+
+def specs(sources: Mapping[str, Sequence[str]]) -> tuple[TableSpec, ...]:
+    """Table 29: a column per source that one of its experiments has."""
+    names = dict.fromkeys(name for key in FURTHER for name in sources.get(key, ()))
+    rows = []
+    for key, (title, metric) in FURTHER.items():
+        rows.append(Row(key, {"experiment": title}, {name: CellKey(key, name, metric=metric) for name in names}))
+    columns: list[Column] = [Label("experiment", "Experiment")]
+    columns += [ParamCount(f"params_{name}", f"#Params ({name})", name, "run") for name in names]
+    columns += [MetricColumn(name, f"Accuracy (%) or RMSE ({name})") for name in names]
+    return (TableSpec(29, "Further experiments, not of the paper", tuple(columns), tuple(rows)),)
