@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +15,16 @@ from uhn.models.module import check_fits
 from uhn.models.spec import ModelSpec, one_spec
 from uhn.sources.base import WeightSource
 from uhn.sources.conditions import Embeddings
-from uhn.training.checkpoint import load_progress, save_progress
-from uhn.training.course import course_of
 from uhn.training.distributions import Turns
 from uhn.training.feed import Feed
-from uhn.training.interrupts import Stopped, StopRequest, stop_on_signals
+from uhn.training.interrupts import Stopped, stop_on_signals
 from uhn.training.loop import Loop, Phase, Report
 from uhn.training.precision import DTYPES
-from uhn.training.progress import Display
+from uhn.training.session import Callback, Session
 from uhn.training.trainee import Job, Loss, Trainee
 
 LR = 1e-3
 """Rate of the own AdamW, unless one is given."""
-
-Callback = Callable[[Report], Any]
-"""Told of every report; one that returns True ends the training."""
 
 
 def fit(
@@ -144,7 +137,7 @@ def fit(
     )
     chosen = {"steps": steps, "lr": lr, "warmup": warmup, "clip": clip, "precision": precision, "seed": seed}
     chosen |= {"batch_size": batch_size, "report_every": report_every}
-    session = _Session(loop, trainee, jobs, callbacks, None if checkpoint is None else Path(checkpoint), save_every)
+    session = Session(loop, trainee, jobs, callbacks, None if checkpoint is None else Path(checkpoint), save_every)
     with stop_on_signals() as stop:
         return session.run(stop, chosen, progress)
     raise Stopped  # and whoever handled the signal before let the process go on
@@ -172,7 +165,10 @@ def _trainee(source: Any, data: Any, modules: Any, embeddings: Any, also: Sequen
             raise ValueError(f"fit wants the module that {spec!r} describes: modules={{spec: module}}")
     if strangers := [spec for spec in modules if spec not in data]:
         raise ValueError(f"fit wants data for every module, got none for {strangers[0]!r}")
-    return Trainee(source, modules, embeddings, also)
+    trainee = Trainee(source, modules, embeddings, also)
+    if not any(parameter.requires_grad for parameter in trainee.parameters()):
+        raise ValueError(f"fit wants a parameter that requires a gradient, this {source.kind} source has none")
+    return trainee
 
 
 def _check_optimiser(trainee: Trainee, optimiser: Any, scheduler: Any, lr: Any, warmup: Any) -> None:
@@ -195,73 +191,3 @@ def _check_optimiser(trainee: Trainee, optimiser: Any, scheduler: Any, lr: Any, 
         raise TypeError(f"fit wants a scheduler that steps by itself, got {type(scheduler).__name__}")
     if scheduler is not None and scheduler.optimizer is not optimiser:
         raise ValueError("fit wants the scheduler of the optimiser that it is given, got another's")
-
-
-class _Session:
-    """One training in this process, with its reports and its checkpoint."""
-
-    def __init__(
-        self,
-        loop: Loop,
-        trainee: Trainee,
-        jobs: Sequence[Job],
-        callbacks: Sequence[Callback],
-        checkpoint: Path | None,
-        save_every: float,
-    ) -> None:
-        self.loop, self.trainee, self.jobs, self.callbacks = loop, trainee, jobs, callbacks
-        self.checkpoint, self.save_every = checkpoint, save_every
-        self.reports: list[Report] = []
-        self.ended, self.identity = False, ""
-        self.saved = time.monotonic()
-        loop.after_step = self._after_step
-
-    def run(self, stop: StopRequest, chosen: Mapping[str, Any], progress: bool) -> list[Report]:
-        """Go on from the checkpoint, if there is one, to the end."""
-        self.stop, total = stop, self.loop.phases[0].steps
-        if self.checkpoint is not None:
-            self.identity = course_of(self.trainee, self.loop, self.jobs, chosen)
-            self._resume(self.checkpoint)
-            self._save()  # what cannot be written says so now
-            if progress and (self.loop.step or self.ended):
-                print(f"fit: {self.checkpoint} holds {self.loop.step or 'all'} of {total} steps", flush=True)
-        if self.ended:
-            return self.reports
-        display = Display("fit", total, self.loop.step) if progress else None
-        try:
-            for report in self.loop:
-                self.reports.append(report)
-                if display is not None:
-                    display.show(report, report.step)
-                if any([callback(report) is True for callback in self.callbacks]):
-                    break
-        except Stopped:
-            if display is not None:
-                kept = f"saved in {self.checkpoint}" if self.checkpoint else "not saved: there is no checkpoint"
-                display.close(f"stopped after {self.loop.step} of {total} steps; {kept}")
-            raise
-        self.ended = True
-        self._save()
-        if display is not None:
-            display.close("finished" if self.loop.phase else f"ended after {self.loop.step} steps")
-        return self.reports
-
-    def _resume(self, checkpoint: Path) -> None:
-        state = load_progress(checkpoint, self.identity, {})
-        if state is not None:
-            self.loop.load_state_dict(state["loop"])
-            self.reports = [Report(**row) for row in state["reports"]]
-            self.ended = state["ended"]
-
-    def _after_step(self) -> None:
-        if self.stop or time.monotonic() - self.saved >= self.save_every:
-            self._save()
-        if self.stop:
-            raise Stopped
-
-    def _save(self) -> None:
-        if self.checkpoint is not None:
-            rows = [asdict(report) for report in self.reports]
-            state = {"loop": self.loop.state_dict(), "reports": rows, "ended": self.ended}
-            save_progress(self.checkpoint, self.identity, state, {})
-            self.saved = time.monotonic()

@@ -41,6 +41,8 @@ def initialise(
     yes_or_no(who, "progress", progress)
     for spec in specs:
         source.check(spec)
+    if not any(parameter.requires_grad for parameter in source.parameters()):
+        raise ValueError(f"{who} wants a parameter that requires a gradient, this {source.kind} source has none")
     window = max(WINDOW, len(specs))
     shares = [steps // len(levels)] * len(levels)
     shares[-1] += steps - sum(shares)
