@@ -25,6 +25,7 @@ from uhn import export
 from uhn.descriptors.ranges import Ranges
 from uhn.models.hypernet import generated_uhn
 from uhn.sources import ChunkedHypernetwork, HaHypernetwork
+from uhn.tasks import load_task
 
 
 def calls(folder: Path) -> Calls:
@@ -114,6 +115,7 @@ def calls(folder: Path) -> Calls:
         yield f"weights(flat: {what})", lambda value=value: uhn.weights(SPEC, value)
     for what, value in (("a spec", SPEC), ("unknown", "mlp"), ("a list", ["mlp-mnist"]), ("no", None), ("a type", str)):
         yield f"zoo({what})", lambda value=value: uhn.zoo(value)
+        yield f"load_task({what})", lambda value=value: load_task(value, root=folder, seed=0)
 
 
 def inputs(flat: torch.Tensor) -> Calls:

@@ -61,7 +61,7 @@ def fits() -> Calls:
         "clip": (0, "no"),
         "save_every": (0, "often"),
         "progress": ("yes", 2),
-        "precision": ("fp8", 16, None),
+        "precision": ("fp8", 16, None, ["fp32"]),
         "callbacks": ([3], ["print"], print, 3),
         "loss": (None, "mse", 3, {}, {SPEC: None}),
         "regulariser": (3, torch.tensor(1.0)),

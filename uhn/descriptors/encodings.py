@@ -140,7 +140,7 @@ ENCODINGS: Mapping[str, Callable[[int, int, float, torch.Generator | None], Enco
 
 def known_encoding(name: str) -> str:
     """Return ``name``. Raises ``ValueError`` naming the choices if no encoding is called so."""
-    if name not in ENCODINGS:
+    if not isinstance(name, str) or name not in ENCODINGS:
         raise ValueError(f"encoding must be one of {', '.join(ENCODINGS)}, got {name!r}")
     return name
 

@@ -107,7 +107,7 @@ def fit(
         if rows is not None:
             integer("fit", name, rows, least)
     yes_or_no("fit", "progress", progress)
-    if precision not in DTYPES:
+    if not isinstance(precision, str) or precision not in DTYPES:
         raise ValueError(f"fit wants a precision of {', '.join(DTYPES)}, got {precision!r}")
     if not isinstance(callbacks, Sequence) or not all(callable(callback) for callback in callbacks):
         raise TypeError(f"fit wants a list of functions as callbacks, got {callbacks!r:.100}")
