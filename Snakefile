@@ -61,9 +61,12 @@ onsuccess:
     say_what_stands_in()
 
 
+# With a cluster's executor these stay on the machine that submits: a compute node often has no network.
 localrules:
     all,
     tables,
     data,
     runs,
     sweeps,
+    fetch,
+    render,

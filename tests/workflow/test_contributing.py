@@ -25,7 +25,10 @@ def _change(workflow: Workflow, path: str, diff: str) -> None:
     workflow.edit(path, before, after)
 
 
-@pytest.mark.parametrize("title", ["Add an experiment", "Add a layer", "Add a dataset", "Add an encoding"])
+WALKS = ("Add an experiment", "Add a layer", "Add a dataset", "Add an encoding", "Add a weight source")
+
+
+@pytest.mark.parametrize("title", WALKS)
 def test_a_walk_through_does_what_it_says(title: str, repository: Path, workflow: Workflow) -> None:
     checks = []
     for language, path, check, body in BLOCK.findall(_section(repository, title)):

@@ -55,7 +55,7 @@ class WeightSource(nn.Module):
 
     @classmethod
     def described_size(cls, description: Mapping[str, Any]) -> int:
-        """Trainable numbers of a described source, found without making it."""
+        """Trainable numbers of a described source, found on the device ``meta``: none of its values are there."""
         with torch.device("meta"):
             return sum(tensor.numel() for tensor in cls.from_description(description).parameters())
 

@@ -1,5 +1,9 @@
 # What the rules have in common: the files of runs and of choices, and what must stay the same for them to stand.
 
+from functools import cache
+from math import ceil
+
+from uhn.paper.costs import Cost, read_costs
 from uhn.paper.runs.identity import settings_hash, source_digest
 from uhn.paper.runs.jobs import result_files
 from uhn.paper.sweeps.stages import STAGE_FILES
@@ -32,3 +36,18 @@ def selection(key):
 def selections_of(names):
     # Sweeps whose choice these runs take.
     return [selection(key) for key in PLAN.selections_of(names)]
+
+
+@cache
+def costs():
+    known = read_costs(Path("results/reference") / PROFILE)
+    return Cost(known | Cost.known(Path(RESULTS), (PLAN.runs | PLAN.trials).values()).seconds)
+
+
+def minutes(names, attempt):
+    # For a scheduler: three times what such runs have been measured to take, a day where nobody has; a retry gets more.
+    hours = costs().hours([PLAN.run(name) for name in names])
+    return attempt * (1440 if hours is None else max(10, ceil(180 * hours)))
+
+
+MEGABYTES = 6000  # what a job that trains asks a scheduler for: PyTorch, the data, what a training step keeps

@@ -15,6 +15,7 @@ def sets_of(names):
 if SETS:
 
     rule model_sets:
+        localrule: True
         output:
             list(SETS.values()),
         params:
@@ -27,6 +28,7 @@ if SETS:
 
 
 rule facts:
+    localrule: True
     input:
         list(SETS.values()),
         [receipt(name) for name in planned_graphs(PLAN)],

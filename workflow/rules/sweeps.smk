@@ -58,6 +58,8 @@ if PLAN.config.profile.grouping == "run":
         threads: lambda w: PLAN.run(trial_name(w)).compute.threads
         resources:
             gpu=GIVEN.gpus,
+            mem_mb=lambda w, attempt: MEGABYTES * attempt,
+            runtime=lambda w, attempt: minutes([trial_name(w)], attempt),
         log:
             f"{LOGS}/{FOLDER}/{{experiment}}/{{method}}/{{stage}}/{{trial}}/seed-{{seed}}.log",
         shell:
@@ -99,6 +101,8 @@ else:
             threads: max(PLAN.run(name).compute.threads for name in trial_names)
             resources:
                 gpu=GIVEN.gpus,
+                mem_mb=lambda w, attempt: MEGABYTES * attempt,
+                runtime=lambda w, attempt, names=trial_names: minutes(names, attempt),
             log:
                 f"{LOGS}/{job}.log",
             benchmark:

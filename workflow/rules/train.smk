@@ -29,6 +29,8 @@ if PLAN.config.profile.grouping == "run":
         threads: lambda w: PLAN.runs[run_name(w)].compute.threads
         resources:
             gpu=GIVEN.gpus,
+            mem_mb=lambda w, attempt: MEGABYTES * attempt,
+            runtime=lambda w, attempt: minutes([run_name(w)], attempt),
         log:
             f"{LOGS}/{{experiment}}/{{method}}/seed-{{seed}}.log",
         benchmark:
@@ -55,6 +57,8 @@ else:
             threads: max(PLAN.runs[name].compute.threads for name in names)
             resources:
                 gpu=GIVEN.gpus,
+                mem_mb=lambda w, attempt: MEGABYTES * attempt,
+                runtime=lambda w, attempt, names=names: minutes(names, attempt),
             log:
                 f"{LOGS}/{job}.log",
             benchmark:

@@ -1,0 +1,87 @@
+"""A SLURM cluster of one node on loopback, from Debian's packages slurm-wlm and munge."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+CONFIGURATION = """
+ClusterName=uhn
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/filetxt
+JobCompLoc={folder}/jobs.txt
+MinJobAge=900
+ReturnToService=2
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} State=UNKNOWN
+PartitionName=debug Nodes={host} Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def missing() -> str | None:
+    """What a test of SLURM lacks here."""
+    if tools := [name for name in ("munged", "slurmctld", "slurmd") if shutil.which(name) is None]:
+        return f"{', '.join(tools)} not installed (Debian: slurm-wlm munge)"
+    if os.geteuid() != 0:
+        return "SLURM's daemons want root here"
+    return None if find_spec("snakemake_executor_plugin_slurm") else "needs the extra slurm"
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[dict[str, str]]:
+    """Run the daemons; yields the environment that the commands need."""
+    for name in ("state", "spool"):
+        (folder / name).mkdir(parents=True)
+    ports = []
+    with ExitStack() as sockets:
+        for _ in range(2):
+            one = sockets.enter_context(socket.socket())
+            one.bind(("127.0.0.1", 0))
+            ports.append(one.getsockname()[1])
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    host, path = socket.gethostname().split(".")[0], folder / "slurm.conf"
+    path.write_text(CONFIGURATION.format(host=host, folder=folder, ports=ports, cores=os.cpu_count(), memory=memory))
+    (folder / "key").write_bytes(os.urandom(1024))
+    (folder / "key").chmod(0o400)
+    munge = ["--force", "-F", "--key-file", folder / "key", "--socket", folder / "munge.socket"]
+    munge += ["--log-file", folder / "munge.log", "--pid-file", folder / "munge.pid", "--seed-file", folder / "seed"]
+    with ExitStack() as daemons:
+        for command in (["munged", *munge], ["slurmctld", "-D", "-f", path], ["slurmd", "-D", "-f", path]):
+            daemon = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            daemons.callback(daemon.wait)
+            daemons.callback(daemon.terminate)
+            time.sleep(1)
+        environment = {"SLURM_CONF": str(path)}
+        for _ in range(60):
+            said = subprocess.run(
+                ["sinfo", "-h", "-o", "%T"], env=os.environ | environment, capture_output=True, text=True
+            )
+            if said.stdout.strip() == "idle":
+                break
+            time.sleep(1)
+        else:
+            raise RuntimeError(f"the node does not come up: {said.stdout} {said.stderr}")
+        yield environment
