@@ -39,6 +39,7 @@ wildcard_constraints:
     method=r"[^/]+",
     seed=r"\d+",
     dataset=r"[a-z0-9_]+",
+    table=r"table\d\d",
 
 
 include: "workflow/rules/common.smk"
@@ -69,4 +70,3 @@ localrules:
     runs,
     sweeps,
     fetch,
-    render,

@@ -135,3 +135,9 @@ def test_a_job_that_gains_or_misses_a_run_trains_that_run_only(workflow: Workflo
 
 def _bytes(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
+
+
+def test_a_table_of_the_paper_asks_for_its_own_runs_only(workflow: Workflow) -> None:
+    said = workflow.snakemake("-n", "results/paper/tables/table11.md", profile="paper")
+    counts = dict(line.split() for line in said.splitlines() if len(line.split()) == 2 and line.split()[1].isdigit())
+    assert {name: counts[name] for name in ("train", "table", "total")} == {"train": "90", "table": "1", "total": "91"}

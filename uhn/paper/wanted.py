@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from uhn.paper.commands.sets import set_file
-from uhn.paper.names import RunId, parse_group
+from uhn.paper.names import RunId, is_trial, parse_group
 from uhn.paper.plan import Plan
 from uhn.paper.report.searched import outcome_files
 from uhn.paper.report.tables import FORMATS
@@ -90,6 +90,26 @@ def read_files(plan: Plan, results: Path) -> list[Path]:
         drawn = {f"{name}/uhn" for name in KERNELS.values()}
         files += [folder / "runs" / name / MODEL for name in plan.runs if RunId.parse(name).group in drawn]
     return [*files, *outcome_files(plan, results), *fact_files(plan, results).values()]
+
+
+def table_files(plan: Plan, results: Path, name: str) -> list[Path]:
+    """Every file that ``uhn render <table>`` reads for a plan, but params.yaml."""
+    sources = {experiment: tuple(entry.methods) for experiment, entry in plan.config.experiments.items()}
+    spec, runs = tables(sources)[name], results / plan.profile / "runs"
+    finals = [run for run in plan.runs if RunId.parse(run).group in spec.groups]
+    trials = [run for run in plan.tables.get(name, ()) if is_trial(run)]
+    facts = fact_files(plan, results)
+    return [
+        *(runs / run / file for run in finals for file in ("metrics.json", "history.csv")),
+        *(runs / run / "metrics.json" for run in trials),
+        *outcome_files(plan, results, spec.searches),
+        *(facts[topic] for topic in spec.topics if topic in facts),
+    ]
+
+
+def page_names(plan: Plan) -> tuple[str, ...]:
+    """What is rendered beside tables."""
+    return (*wanted_figures(plan), "coverage", "claims", "report")
 
 
 def fact_files(plan: Plan, results: Path) -> dict[str, Path]:

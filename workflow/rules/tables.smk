@@ -3,7 +3,8 @@
 
 from uhn.paper.runs.digest import package_digest
 from uhn.paper.plan import plan_hash
-from uhn.paper.wanted import read_files, rendered_files
+from uhn.paper.report.tables import FORMATS
+from uhn.paper.wanted import page_names, read_files, rendered_files, table_files
 
 RENDERED = [path.as_posix() for path in rendered_files(PLAN, Path("results"))]
 READ = [path.as_posix() for path in read_files(PLAN, Path("results"))]
@@ -17,15 +18,49 @@ rule tables:
         [file for name in (*PLAN.runs, *PLAN.trials) for file in run_files(name)],
 
 
-rule render:
-    input:
-        READ,
-    output:
-        RENDERED,
-    params:
-        plan=plan_hash(PLAN),
-        code=package_digest("paper/report", "paper/tables", "paper/wanted.py"),
-    log:
-        f"{LOGS}/render.log",
-    shell:
-        f"python -m uhn render all {OPTIONS} {LOGGED}"
+READING = {"plan": plan_hash(PLAN), "code": package_digest("paper/report", "paper/tables", "paper/wanted.py")}
+
+if PLAN.config.profile.grouping == "run":
+
+    # A table asks for its own runs: `snakemake -- results/paper/tables/table11.md --config profile=paper`.
+    rule table:
+        localrule: True
+        input:
+            lambda w: [path.as_posix() for path in table_files(PLAN, Path("results"), w.table)],
+        output:
+            [f"{RESULTS}/tables/{{table}}.{ending}" for ending in FORMATS],
+        params:
+            **READING,
+        log:
+            f"{LOGS}/render/{{table}}.log",
+        shell:
+            f"python -m uhn render {{wildcards.table:q}} {OPTIONS} {LOGGED}"
+
+    rule pages:
+        localrule: True
+        input:
+            READ,
+        output:
+            [path for path in RENDERED if not path.startswith(f"{RESULTS}/tables/")],
+        params:
+            names=page_names(PLAN),
+            **READING,
+        log:
+            f"{LOGS}/render.log",
+        shell:
+            f"python -m uhn render {{params.names:q}} {OPTIONS} {LOGGED}"
+
+else:
+
+    rule render:
+        localrule: True
+        input:
+            READ,
+        output:
+            RENDERED,
+        params:
+            **READING,
+        log:
+            f"{LOGS}/render.log",
+        shell:
+            f"python -m uhn render all {OPTIONS} {LOGGED}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -82,11 +82,12 @@ def _told(record: dict[str, Any], sweep: Sweep, other: bool) -> dict[str, Any]:
     return record | words
 
 
-def outcome_files(plan: Plan, results: Path) -> list[Path]:
-    """What every stage of every sweep leaves: its outcome and the reason for it."""
+def outcome_files(plan: Plan, results: Path, searches: Iterable[str] | None = None) -> list[Path]:
+    """What every stage of every sweep leaves, or of some by their groups: its outcome and the reason for it."""
     return [
         sweep.file(results / plan.profile, stage, ending)
-        for sweep in plan.sweeps.values()
+        for key, sweep in plan.sweeps.items()
+        if searches is None or key in searches
         for stage in sweep.stages
         for ending in ("json", "md")
     ]
