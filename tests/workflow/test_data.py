@@ -30,10 +30,8 @@ def test_stand_ins_are_said_aloud_and_replaced_when_the_data_come(workflow: Work
 
 
 def test_what_must_be_real_stops_with_its_reason_and_its_cure(workflow: Workflow) -> None:
+    """That nothing stands in for what a mirror lacks is test_commands' to ask."""
     said = workflow.snakemake(CORA, check=False, profile="paper")
     assert "dataset 'cora': planetoid/ind.cora.x could not be obtained. Places tried:" in said
     assert "Cure: set UHN_DATA_MIRROR to a folder" in said
-    mirror = workflow.snakemake(CORA, check=False, UHN_DATA_MIRROR="/nonexistent/x")
-    assert "/nonexistent/x/planetoid/ind.cora.x: No such file or directory" in mirror
-    assert "nothing stands in for what it lacks" in mirror and "could not be obtained" in mirror
     assert not (workflow.folder / CORA).exists()

@@ -18,7 +18,6 @@ EXTRA = "  smoke:\n"
 FUTURE = "from __future__ import annotations\n"
 MORE = "    seeds: 2\n    grouping: job\n    tables:\n      table01: [mnist-mlp]\n"
 FEWER = MORE.replace("seeds: 2", "seeds: 1")
-KINDS = "      table02: [cifar10-cnn20]\n      table03: [cnn-mixed-width]\n      table04: [cora-gcn]\n"
 METHODS = {"cifar10-cnn20": ("direct", "ha", "chunked", "uhn"), "cnn-mixed-width": ("uhn",)}
 
 
@@ -27,37 +26,24 @@ def _jobs(said: str) -> list[str]:
     return sorted(re.findall(r"^(\w+)\s+\d+$", said, re.MULTILINE))
 
 
-def test_the_dag_of_every_profile_is_whole(workflow: Workflow) -> None:
-    for profile, rendering in (("quick", {"render"}), ("paper", {"table", "pages"})):
-        said = workflow.snakemake("tables", "-n", profile=profile)
-        assert {"fetch"} | rendering <= set(_jobs(said)), said
+def test_the_dag_of_the_paper_is_whole_and_takes_a_path_with_spaces(workflow: Workflow) -> None:
+    """The quick profile's is drawn for the README, see test_searches."""
+    folder = workflow.folder / "my {dir}"
+    folder.mkdir()
+    (workflow.folder / "params.yaml").rename(folder / "p's.yaml")
+    command = [sys.executable, "-m", "snakemake", "tables", "-n", "-p", "--workflow-profile", "none", "--cores", "1"]
+    said = workflow.call([*command, "--config", "profile=paper", "params=my {dir}/p's.yaml"])
+    assert {"fetch", "table", "pages"} <= set(_jobs(said)), said
+    assert shlex.join(["--params", "my {dir}/p's.yaml"]) in said
 
 
 def test_bad_settings_stop_before_anything_runs(workflow: Workflow) -> None:
-    assert "wanted one of quick, hour, study, claims, paper, smoke, got 'fast'" in workflow.snakemake(
-        "tables", check=False, profile="fast"
-    )
+    """What is wrong is found without snakemake, see test_config and test_faults_names; this is how it is said."""
     workflow.edit("params.yaml", "lr: 0.01, epochs: 200", "lr: -1, epochs: 200")
     said = workflow.snakemake("tables", check=False)
     assert "experiments.mnist-mlp.methods.direct.train.lr: wanted > 0" in said
     assert "Traceback" not in said
     assert not (workflow.folder / "results").exists()
-
-
-def test_config_knows_its_keys_and_takes_a_path_with_spaces(workflow: Workflow) -> None:
-    target = ["results/smoke/facts/descriptors.json", "-n", "-p", "--workflow-profile", "none", "--cores", "1"]
-    command = [sys.executable, "-m", "snakemake", *target, "--config"]
-    for given, message in {
-        "profil=smoke": "profil: unknown key; did you mean profile?",
-        "gpus=one": "gpus: wanted",
-    }.items():
-        said = workflow.call([*command, given], check=False)
-        assert f"--config {message}" in said and "Traceback" not in said
-    folder = workflow.folder / "my {dir}"
-    folder.mkdir()
-    (workflow.folder / "params.yaml").rename(folder / "p's.yaml")
-    said = workflow.call([*command, "profile=smoke", "params=my {dir}/p's.yaml"])
-    assert shlex.join(["--params", "my {dir}/p's.yaml"]) in said
 
 
 def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) -> None:
@@ -80,12 +66,13 @@ def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) ->
     page = (folder / "report.html").read_text()
     assert "Stand-in data: " in page.partition("<nav")[0]
     assert all(f'<section id="{name}">' in page for name in ("table06", "table09", "table10", "table17", "figure3"))
-    assert NOTHING in workflow.snakemake("tables")
     names = {path.parent.relative_to(runs).as_posix() for path in runs.rglob("metrics.json")}
     trials = {name for name in names if name.startswith("sweeps/")}
     assert len(trials) == 12
     methods = dict.fromkeys(("mnist-mlp", "kan-ellipj", "kan-kv", "cora-gcn"), ("direct", "uhn")) | METHODS
     assert names - trials == {f"{name}/{method}/seed-21962" for name, own in methods.items() for method in own}
+    kan = json.loads((runs / "kan-kv/uhn/seed-21962/metrics.json").read_text())
+    assert kan["settings"]["hyperparameters"] == "selected", "it waits for its sweep"
     mnist = json.loads((runs / "mnist-mlp/uhn/seed-21962/metrics.json").read_text())
     assert mnist["data"][0]["kind"] in ("subset", "stand-in")
     assert not list((workflow.folder / "work/smoke").rglob("*.*"))
@@ -103,34 +90,22 @@ def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) ->
     assert "train_mnist_seed_21962" not in jobs
     workflow.edit("uhn/layers/kan.py", FUTURE + "\nUNUSED = 1\n", FUTURE)
 
-    # One seed more trains that seed, and no other run is made again.
-    workflow.edit("params.yaml", FEWER + "      table11: [", MORE + "      table11: [")
+    # One seed and one row more, and a file that is gone: what is missing is trained, and no other run is made again.
+    workflow.edit("params.yaml", FEWER + "      table11: [kan-ellipj,", MORE + "      table11: [kan-iv, kan-ellipj,")
+    (runs / "kan-kv/direct/seed-21962/history.csv").unlink()
     workflow.snakemake("tables")
     after = _bytes(runs)
-    assert {name: after[name] for name in first_runs} == first_runs
-    assert {name.split("/")[2] for name in after.keys() - first_runs.keys()} == {"seed-59358"}
+    remade = {name for name in first_runs if after[name] != first_runs[name]}
+    assert {name.rpartition("/")[0] for name in remade} == {"kan-kv/direct/seed-21962"}
+    assert "kan-kv/direct/seed-21962/metrics.json" in remade
+    new = {name.rpartition("/")[0] for name in after.keys() - first_runs.keys()}
+    assert {name for name in new if "kan-iv" not in name and not name.endswith("/seed-59358")} == set()
+    assert {f"kan-iv/{method}/seed-{seed}" for method in ("direct", "uhn") for seed in (21962, 59358)} <= new
 
-    # One seed fewer renders the first tables again, byte for byte.
-    workflow.edit("params.yaml", MORE, FEWER)
+    # One seed and one row fewer render the first tables again, byte for byte.
+    workflow.edit("params.yaml", MORE + "      table11: [kan-iv, ", FEWER + "      table11: [")
     workflow.snakemake("tables")
     assert _bytes(tables) == first_tables
-
-
-def test_a_job_that_gains_or_misses_a_run_trains_that_run_only(workflow: Workflow) -> None:
-    workflow.edit("params.yaml", MORE, FEWER.replace("      table01: [mnist-mlp]\n", ""))
-    workflow.edit("params.yaml", "[kan-ellipj, kan-kv]\n" + KINDS, "[kan-kv]\n")
-    workflow.snakemake("runs")
-    runs = workflow.folder / "results/smoke/runs"
-    first = _bytes(runs)
-    assert len([name for name in first if not name.startswith("sweeps/")]) == 2 * 3
-    workflow.edit("params.yaml", "table11: [kan-kv]", "table11: [kan-kv, kan-iv]")
-    (runs / "kan-kv/uhn/seed-21962/history.csv").unlink()
-    workflow.snakemake("runs")
-    after = _bytes(runs)
-    assert len([name for name in after if not name.startswith("sweeps/")]) == 4 * 3
-    remade = {name for name in first if after[name] != first[name]}
-    assert {name.rpartition("/")[0] for name in remade} == {"kan-kv/uhn/seed-21962"}
-    assert "kan-kv/uhn/seed-21962/metrics.json" in remade
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:

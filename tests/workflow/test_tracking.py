@@ -33,10 +33,7 @@ def _pipeline(repository: Path, profile: str) -> dict[str, Any]:
     return content
 
 
-@pytest.mark.parametrize("activated", [False, True])
-def test_stages_find_their_commands_without_an_activated_environment(
-    tmp_path: Path, repository: Path, activated: bool
-) -> None:
+def test_stages_find_their_commands_without_an_activated_environment(tmp_path: Path, repository: Path) -> None:
     """``.venv/bin/dvc repro`` is enough; an environment that is activated comes first. Spaces in the path are none."""
     folder, other = tmp_path / "a clone", tmp_path / "other"
     for place in (folder / ".venv/bin", other):
@@ -48,20 +45,24 @@ def test_stages_find_their_commands_without_an_activated_environment(
     kept = {name: {"cmd": pipeline["stages"][name]["cmd"], "wdir": "../.."} for name in ("tables", "metrics")}
     (folder / "pipelines/paper").mkdir(parents=True)
     (folder / "pipelines/paper/dvc.yaml").write_text(yaml.safe_dump({"vars": pipeline["vars"], "stages": kept}))
-    path = os.pathsep.join([str(other)] * activated + ["/usr/bin", "/bin"])
-    environment = {"PATH": path, "HOME": str(tmp_path), "DVC_NO_ANALYTICS": "1"}
-    for words in (["init", "-q", "--no-scm"], ["repro", "pipelines/paper/dvc.yaml"]):
+
+    def dvc(*words: str, path: str = "/usr/bin:/bin") -> str:
+        environment = {"PATH": path, "HOME": str(tmp_path), "DVC_NO_ANALYTICS": "1"}
         command = [sys.executable, "-m", "dvc", *words]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    dvc("init", "-q", "--no-scm")
+    dvc("repro", "pipelines/paper/dvc.yaml")
+    dvc("repro", "--force", "pipelines/paper/dvc.yaml", path=f"{other}:/usr/bin:/bin")
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copy(repository / name, folder / name)
-    command = [sys.executable, "-m", "dvc", "stage", "list", "--name-only"]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.stdout.split() == [*_pipeline(repository, "quick")["stages"]], done.stderr
-    place = "other" if activated else "bin"
+    assert dvc("stage", "list", "--name-only").split() == [*_pipeline(repository, "quick")["stages"]]
     called = (tmp_path / "called").read_text().splitlines()
-    assert sorted(called) == [f"{place} snakemake --cores", f"{place} uhn metrics"]
+    assert [sorted(called[:2]), sorted(called[2:])] == [
+        [f"{place} snakemake --cores", f"{place} uhn metrics"] for place in ("bin", "other")
+    ]
 
 
 def test_every_file_of_a_plan_is_in_one_output_and_every_output_persists(repository: Path) -> None:

@@ -43,12 +43,11 @@ class Workflow:
 
 
 def copy_workflow(repository: Path, folder: Path) -> Workflow:
-    """Copy what the workflow needs."""
+    """Copy what the workflow needs, and what Python has compiled of it: times are kept, so it still holds."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         if (repository / name).is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(repository / name, folder / name, ignore=ignored)
+            shutil.copytree(repository / name, folder / name)
         else:
             shutil.copy2(repository / name, folder / name)
     return Workflow(folder)
