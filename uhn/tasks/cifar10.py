@@ -66,6 +66,7 @@ DATASETS: Final = (
         code=DatasetType.CIFAR10,
         train_rows=50_000,
         test_rows=10_000,
+        majority=((10_000, 1_000), (2_000, 217), (1_000, 121), (100, 15)),
         validation_percent=10,
         channels=3,
         size=32,

@@ -55,6 +55,8 @@ class Dataset(ABC):
         classes: number of classes; None for regression.
         train_rows: training rows, all of them; of a graph the nodes of its public split.
         test_rows: test rows.
+        majority: (test rows, those of them that are of the most frequent class), as far as it is known; of fewer than
+            all rows, those that a limit keeps.
         validation_percent: share of the training rows that a validation split takes.
         files: its files with their checksums; none if it is computed.
         origins: where they are found, mirror paths first.
@@ -82,6 +84,7 @@ class Dataset(ABC):
     classes: int | None
     train_rows: int
     test_rows: int
+    majority: tuple[tuple[int, int], ...] = ()
     validation_percent: int = 20
     files: tuple[File, ...] = ()
     origins: tuple[Origin, ...] = ()

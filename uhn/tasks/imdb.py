@@ -54,6 +54,7 @@ DATASETS: Final = (
         classes=2,
         train_rows=25_000,
         test_rows=25_000,
+        majority=((25_000, 12_500), (100, 63)),
         length=512,
         words=230,
         parse=parse,

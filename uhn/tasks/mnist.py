@@ -110,6 +110,7 @@ DATASETS: Final = (
         code=DatasetType.MNIST,
         train_rows=60_000,
         test_rows=10_000,
+        majority=((10_000, 1_135), (2_000, 221), (500, 62), (100, 17)),
         channels=1,
         size=28,
         mean=(0.1307,),

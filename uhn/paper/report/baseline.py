@@ -4,22 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from uhn.paper.report.intervals import wilson
-from uhn.paper.tables import published as paper
-
-MAJORITY: Final[Mapping[str, Mapping[int, int]]] = {
-    "mnist": {10_000: 1_135, 2_000: 221, 500: 62, 100: 17},
-    "cifar10": {10_000: 1_000, 2_000: 217, 1_000: 121, 100: 15},
-    "cora": {1_000: 319},
-    "citeseer": {1_000: 231},
-    "pubmed": {1_000: 413},
-    "ag_news": {7_600: 1_900, 2_000: 517, 500: 135, 100: 33},
-    "imdb": {25_000: 12_500, 100: 63},
-}
-"""By dataset and number of test rows (a limit keeps the first of a fixed order), the rows of the most frequent class:
-what is known of published data, for records from before they held it."""
+from uhn.tasks import DATASETS
 
 
 @dataclass(frozen=True)
@@ -65,9 +53,10 @@ def baseline(record: Mapping[str, Any], data: Mapping[str, Any], chance: float |
 
 
 def _published(name: str, data: Mapping[str, Any], rows: int) -> float | None:
-    """The share among the first ``rows`` of the published test rows, if that is what ``data`` says was scored."""
-    known = paper.dataset(name)
-    if known is None or data.get("kind") == "stand-in" or rows not in MAJORITY.get(name, {}):
+    """The share among the first ``rows`` of the published test rows, if that is what ``data`` says was scored: for
+    records from before they held it."""
+    known = DATASETS.get(name)
+    if known is None or data.get("kind") == "stand-in" or rows not in (most := dict(known.majority)):
         return None
     cut = f"{rows:,} of {known.test_rows:,} test rows"
-    return MAJORITY[name][rows] / rows if rows == known.test_rows or cut in str(data.get("detail")) else None
+    return most[rows] / rows if rows == known.test_rows or cut in str(data.get("detail")) else None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from uhn.paper.tables.keys import CellKey
-from uhn.tasks import DATASETS
+from uhn.tasks import DATASETS, planetoid
 from uhn.tasks.dataset import Dataset
 
 FILE: Final = Path(__file__).with_name("published.csv")
@@ -53,7 +53,7 @@ def result(key: CellKey) -> str:
     return value + "".join(f" ({mark})" for mark in MARKED if source.startswith(mark))
 
 
-GRAPHS: Final = ("cora", "citeseer", "pubmed")
+GRAPHS: Final = tuple(known.name for known in planetoid.DATASETS)
 
 
 def dataset(name: str) -> Dataset | None:
