@@ -1,4 +1,4 @@
-"""What a plan costs: seconds a step, from finished runs, or else from a few steps timed on this machine."""
+"""What a plan costs: seconds per step, from finished runs, or else from a few steps timed on this machine."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from uhn.training.loop import Diverged, Loop, Phase
 from uhn.training.precision import pick_device, reproducible
 
 FILE = "costs.json"
-"""Timed seconds a step below a profile's results, by ``experiment/method`` and phase."""
+"""Timed seconds per step below a profile's results, by ``experiment/method`` and phase."""
 
 Seconds = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds a step, by ``experiment/method`` and phase (``init``, ``train``); nothing where nobody has measured."""
+    """Seconds per step, by ``experiment/method`` and phase (``init``, ``train``); nothing where nobody has measured."""
 
     seconds: Seconds
 
@@ -107,11 +107,11 @@ def measure(runs: Iterable[RunSettings], results: Path, data: Path, repeats: int
             costs[key] = seconds_per_step(run, data, device, repeats)
             content = {"hardware": hardware(device), "seconds_per_step": costs}
             write_atomically(results / FILE, json.dumps(content, indent=1, sort_keys=True) + "\n")
-        print(f"[{number}/{len(waiting)}] {key}: {costs[key]['train']:.3g} s a step", flush=True)
+        print(f"[{number}/{len(waiting)}] {key}: {costs[key]['train']:.3g} s per step", flush=True)
 
 
 def seconds_per_step(run: RunSettings, data: Path, device: torch.device, repeats: int) -> dict[str, float]:
-    """Seconds a step of each phase of a run; of several tasks the mean under their probabilities.
+    """Seconds per step of each phase of a run; of several tasks the mean under their probabilities.
 
     Where the data are unavailable, a stand-in of the same shape takes their place: it costs the same. Of a chain's
     initialisation the last level is timed, the most expensive.

@@ -151,7 +151,7 @@ class TrainSettings(Settings):
         epochs: budget in epochs, or
         steps: budget in steps; exactly one of the two.
         warmup: warm-up, in the budget's unit.
-        batch_size: rows a step; full-batch tasks (graphs, functions) ignore it.
+        batch_size: rows per step; full-batch tasks (graphs, functions) ignore it.
         clip: largest norm of the gradient, no clipping if none.
     """
 

@@ -33,6 +33,11 @@ def test_runs_are_found_by_name(tmp_path: Path) -> None:
             {"name": "mnist-mlp/direct/seed-7"},
             "name: wanted mnist-mlp/direct/seed-21962 or a trial of it, got mnist-mlp/d",
         ),
+        (
+            {"name": "sweeps/mnist-mlp/direct/stage1/lr-0.1/seed-7"},
+            "name: wanted mnist-mlp/direct/seed-21962 or a trial of it, got sweeps/mnist-mlp/d",
+        ),
+        ({"name": "mnist-mlp/direct"}, "wanted <experiment>/<source>/seed-<number>"),
     ],
 )
 def test_a_wrong_record_says_what_is_wrong(tmp_path: Path, change: dict[str, Any], message: str) -> None:

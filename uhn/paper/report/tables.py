@@ -164,7 +164,7 @@ def to_markdown(table: Table) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """One line a row, keyed by ``row``; a measured column brings _mean, _std, _n, _diverged, _missing and _marks.
+    """One line per row, keyed by ``row``; a measured column brings _mean, _std, _n, _diverged, _missing and _marks.
 
     Accuracies are percent, unrounded in ``_mean`` and ``_std``.
     """

@@ -1,4 +1,4 @@
-"""The paper's claims: a sentence each, the cells it rests on, and what its arms may differ in."""
+"""The paper's claims: one sentence per claim, the cells it rests on, and what its arms may differ in."""
 
 from __future__ import annotations
 
