@@ -41,12 +41,18 @@ PartitionName=debug Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
 
+SHARED = Path("/etc/slurm/slurm.conf")
+"""Where the steps of a job look: the plugin does not hand the variable SLURM_CONF on to them."""
+
+
 def missing() -> str | None:
     """What a test of SLURM lacks here."""
     if tools := [name for name in ("munged", "slurmctld", "slurmd") if shutil.which(name) is None]:
         return f"{', '.join(tools)} not installed (Debian: slurm-wlm munge)"
-    if os.geteuid() != 0:
-        return "SLURM's daemons want root here"
+    if os.geteuid() != 0 or not SHARED.parent.is_dir():
+        return f"SLURM's daemons want root and {SHARED.parent} here"
+    if SHARED.exists():
+        return f"there is a {SHARED}: this machine has a SLURM of its own"
     return None if find_spec("snakemake_executor_plugin_slurm") else "needs the extra slurm"
 
 
@@ -69,6 +75,8 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
     munge = ["--force", "-F", "--key-file", folder / "key", "--socket", folder / "munge.socket"]
     munge += ["--log-file", folder / "munge.log", "--pid-file", folder / "munge.pid", "--seed-file", folder / "seed"]
     with ExitStack() as daemons:
+        SHARED.symlink_to(path)
+        daemons.callback(SHARED.unlink)
         for command in (["munged", *munge], ["slurmctld", "-D", "-f", path], ["slurmd", "-D", "-f", path]):
             daemon = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             daemons.callback(daemon.wait)
