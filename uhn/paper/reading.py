@@ -32,6 +32,9 @@ def read_settings(path: Path | str) -> str:
         if len(content) > BYTES:
             raise ConfigError(f"{path}: wanted at most {BYTES:,} bytes, got more")
         return content.decode("utf-8")
+    except FileNotFoundError as error:
+        where = "; it stands in a clone of the repository" if Path(path).name == "params.yaml" else ""
+        raise ConfigError(f"{path}: wanted a readable file, got: {error.strerror}{where}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: wanted a readable file, got: {error}") from None
 
