@@ -11,9 +11,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from jaxtyping import install_import_hook
 
-# Only the rooms that handle tensors; it has to stand before the first import of uhn.
-ROOMS = ("layers", "models", "descriptors", "sources", "training", "export", "randomness")
-install_import_hook([f"uhn.{room}" for room in ROOMS], "shape_checks.check")
+# Only the packages that handle tensors; it has to stand before the first import of uhn.
+PACKAGES = ("layers", "models", "descriptors", "sources", "training", "export", "randomness")
+install_import_hook([f"uhn.{package}" for package in PACKAGES], "shape_checks.check")
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

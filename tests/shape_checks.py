@@ -1,4 +1,4 @@
-"""The checker that the tests put on every function of the tensor rooms: an int may stand for a float."""
+"""The checker that the tests put on every function of the packages of tensors: an int may stand for a float."""
 
 from collections.abc import Callable
 from typing import Any

@@ -37,7 +37,7 @@ rule facts:
     params:
         topics=list(FACTS),
         sets=planned_sets(PLAN),
-        code=package_digest(*(room for topic in FACTS for room in MEASURED_BY[topic])),
+        code=package_digest(*(package for topic in FACTS for package in MEASURED_BY[topic])),
     log:
         f"{LOGS}/facts.log",
     shell:
