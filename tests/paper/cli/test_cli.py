@@ -26,7 +26,7 @@ def params(repository: Path) -> str:
         (["run", "mnist-mpl/uhn/seed-1"], "did you mean mnist-mlp"),
         (["run", "mnist-mlp/huhn"], "mnist-mlp has the methods direct, uhn"),
         (["run", "mnist-mlp/uhn/seed-one"], "seed-<number>"),
-        (["run"], "wanted names of runs, --job or --missing, got none"),
+        (["run"], "wanted names of runs, --job, --table or --missing, got none"),
         (["run", "mnist-mlp", "--job", "functions/seed-21962"], "got names of runs and --job"),
         (["run", "--job", "none"], "no job 'none'; there are "),
         (["plan", "--profile", "fast"], "profile: wanted one of quick, hour, study, claims, paper, smoke, got 'fast'"),
