@@ -106,7 +106,7 @@ def test_a_run_survives_its_json(text: str) -> None:
         ("lr: 0.01, epochs: 200", "lr: 0.01, epochs: 0", "train.epochs: wanted >= 1, got 0"),
         ("lr: 0.01, epochs: 200", "lr: 0.01", "wanted exactly one of epochs and steps, got epochs=None and steps=None"),
         ("lr: 0.01, epochs: 200", "lr: 0.01, epochs: 2, steps: 3", "wanted exactly one of epochs and steps"),
-        ("encoding: gff", "encoding: fourier", "defaults.generator.encoding: encoding must be one of gff, positional, raw"),
+        ("encoding: gff", "encoding: fourier", "generator.encoding: encoding must be one of gff, positional, raw"),
         ("structure: false", "structure: 0", "defaults.generator.structure: wanted true or false, got 0"),
         ("dataset: mnist", "dataset: minst", "experiments.mnist-mlp.tasks.0.dataset: no dataset 'minst'; did"),
         ("like: cora-gcn", "like: cora-gnc", "experiments.citeseer-gcn.like: no experiment 'cora-gnc'"),
