@@ -71,8 +71,11 @@ def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) ->
     assert len(trials) == 12
     methods = dict.fromkeys(("mnist-mlp", "kan-ellipj", "kan-kv", "cora-gcn"), ("direct", "uhn")) | METHODS
     assert names - trials == {f"{name}/{method}/seed-21962" for name, own in methods.items() for method in own}
-    kan = json.loads((runs / "kan-kv/uhn/seed-21962/metrics.json").read_text())
-    assert kan["settings"]["hyperparameters"] == "selected", "it waits for its sweep"
+    kan = json.loads((runs / "kan-kv/uhn/seed-21962/metrics.json").read_text())["settings"]
+    chosen = json.loads((folder / "sweeps/kan-kv/uhn/stage4.json").read_text())["values"]
+    taken = {"lr": kan["train"]["lr"], "budget": kan["train"]["steps"]}
+    taken |= {f"init_{key}": kan["init"][key] or 0 for key in ("lr", "steps")}
+    assert taken == chosen, "it waits for its sweep"
     mnist = json.loads((runs / "mnist-mlp/uhn/seed-21962/metrics.json").read_text())
     assert mnist["data"][0]["kind"] in ("subset", "stand-in")
     assert not list((workflow.folder / "work/smoke").rglob("*.*"))
