@@ -33,7 +33,11 @@ def to_markdown(findings: Sequence[Finding], profile: str) -> str:
     for f in findings:
         seeds = "–" if f.interval is None else str(f.interval.seeds)
         shows = ", ".join(f.claim.tables)
-        cells = (f.claim.sentence, shows, f"**{f.verdict}**", shown(f), _limits(f.claim), seeds, f.budget)
+        verdict, budget = f"**{f.verdict}**", f.budget
+        if f.instead:  # a verdict on other models than the sentence's must not be read without them
+            verdict += " at a smaller scale"
+            budget += f", on {' and '.join(dict.fromkeys(arms.comparison.label for arms in f.arms))}"
+        cells = (f.claim.sentence, shows, verdict, shown(f), _limits(f.claim), seeds, budget)
         lines.append(f"| {' | '.join(cells)} |")
     lines.append("")
     for f in findings:
