@@ -180,7 +180,8 @@ def test_without_the_papers_models_a_claim_is_judged_on_smaller_ones(tmp_path: P
     found = judge(claim, small)
     assert found.instead and found.verdict == "confirmed" and found.missing == ()
     text = to_markdown([found], "paper")
-    line = next(line for line in text.splitlines() if "smaller scale" in line)
+    assert "| **confirmed** at a smaller scale |" in text and "| paper, on CNN-8 |" in text
+    line = next(line for line in text.splitlines() if line.startswith("- *") and "smaller scale" in line)
     assert "CNN-8" in line and "`mnist-cnn8/uhn` 98.20 ± 0.10 against `mnist-cnn8/direct` 98.10 ± 0.10" in line
 
 
