@@ -15,8 +15,8 @@ from benchmarks import accuracy, generator, plot, readme, sides, training
 from benchmarks import rows as rows_module
 from benchmarks.cases import MODELS, SCALING, Case, case
 from benchmarks.rows import Row, conditions, read_csv, write_csv
-from uhn import cli
 from uhn.models.feedforward import mlp
+from uhn.paper import cli
 
 
 def tiny() -> Case:

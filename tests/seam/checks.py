@@ -1,6 +1,6 @@
 """The checks of the seam: what the settings of a run ask for must arrive, unchanged, where the run is made.
 
-They call the code by the names of its modules when they run, so that ``test_mutations`` can plant defects there.
+They call the code by the names of its modules when they run, so that ``test_seam_mutations`` can plant defects there.
 """
 
 from __future__ import annotations
