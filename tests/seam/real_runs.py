@@ -89,6 +89,10 @@ def make(kind: str, place: Path) -> Made:
         seen, whole = set(), FullBatchTask.eval_batches
         patch.setattr(FullBatchTask, "eval_batches", lambda task, split: (seen.add(split), whole(task, split))[1])
         execute.execute(run, results=place / "results", work=place / "work", data_root=place / "data")
+        if kind == "odd":
+            # At once: gradients of the structure encoder are rounding noise here, which Adam turns into whole steps,
+            # and how sums round was seen to depend on what the process computed between the run and its replay.
+            replay(place / "data")
     folder = place / "results" / "runs" / run.name
     metrics = json.loads((folder / "metrics.json").read_text())
     return Made(run, metrics, folder, place / "data", frozenset(seen))
@@ -116,10 +120,7 @@ def check_training(made: Made) -> None:
     state, losses, scores = replay(made.data)
     saved = load_source(made.folder / "model.safetensors").state_dict()
     for name, value in state.items():
-        # a key's bias changes no output, so its gradient is rounding noise, which Adam turns into whole steps; its
-        # weights are close to that: what they come to depends on what the process has computed before
-        if "self_attn.in_proj" not in name:
-            assert torch.allclose(value, saved[name], rtol=1e-3, atol=1e-3), name
+        assert torch.allclose(value, saved[name], rtol=1e-5, atol=1e-7), name
     assert [float(row["loss"]) for row in made.history] == pytest.approx(losses, rel=1e-5)
     assert (made.metrics["value"], float(made.history[-1]["metric"])) == pytest.approx(scores)
 
