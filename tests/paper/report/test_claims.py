@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from tests.paper.report.reporting_synthetic import metrics, papers
+from uhn.paper.config import load_config
 from uhn.paper.report.arms import differences
 from uhn.paper.report.book import Book
 from uhn.paper.report.claims import Claim, Comparison, Finding, judge
@@ -197,3 +198,15 @@ def test_sources_must_have_the_same_size_where_the_claim_says_so(tmp_path: Path)
             run.metrics["parameters"].update(trainable=619_306, frozen=0)
     found = judge(claim, book)
     assert found.unequal == ("23,509 parameters against 619,306",) and found.verdict == "right direction"
+
+
+@pytest.mark.parametrize("claim", [claim for claim in CLAIMS if claim.instead], ids=lambda claim: claim.name)
+def test_the_arms_that_the_profile_claims_plans_are_equal(claim: Claim, repository: Path) -> None:
+    """As they are resolved today: what no run has been made of yet would be judged unequal otherwise."""
+    config = load_config(repository / "params.yaml", "claims")
+    for pair in claim.instead:
+        arms = [
+            Run({"settings": config.resolve(key.experiment, key.source, 21962).model_dump(mode="json")}, repository)
+            for key in (pair.first, pair.second)
+        ]
+        assert differences(arms[:1], arms[1:], claim.may_differ) == []

@@ -15,7 +15,7 @@ CLOSE = (
 )
 GROWS = "More than nothing: the interval lies above 0."
 
-OWN = ("method", "generator", "baseline", "init", "train.lr", "train.warmup")
+OWN = ("method", "generator", "options", "baseline", "init", "train.lr", "train.warmup")
 """What direct training, a baseline and a generator each have of their own; rows, batches and steps must be equal."""
 
 
