@@ -90,8 +90,7 @@ def make(kind: str, place: Path) -> Made:
         patch.setattr(FullBatchTask, "eval_batches", lambda task, split: (seen.add(split), whole(task, split))[1])
         execute.execute(run, results=place / "results", work=place / "work", data_root=place / "data")
         if kind == "odd":
-            # At once: gradients of the structure encoder are rounding noise here, which Adam turns into whole steps,
-            # and how sums round was seen to depend on what the process computed between the run and its replay.
+            # here, where no mirror is known: elsewhere it would read the real rows, and the run has generated ones
             replay(place / "data")
     folder = place / "results" / "runs" / run.name
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -133,7 +132,7 @@ def replay(data: Path) -> tuple[dict[str, Any], list[float], tuple[float, float]
     if not _replayed:
         limits = Limits(15, 10)
         task = load_task("cifar10", root=data, seed=7, validate=True, stand_in=True, limits=limits, batch_size=8)
-        with reproducible(1):  # as the run: other threads or products round otherwise
+        with reproducible(1):  # as the run
             source, losses = train(task)
             scores = accuracy(task, source, "test"), accuracy(task, source, "val")
         _replayed.append((source.state_dict(), losses, scores))
