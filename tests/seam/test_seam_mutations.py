@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,123 +14,18 @@ import recorded
 import yaml
 from checks import STATIC
 from paper_rows import ROWS
+from planting import Patch, Plant, put, taken_for
 from real_runs import LEFT, Made, check_record, make
 
 from uhn.descriptors.ranges import Ranges
 from uhn.paper.config import Config, ConfigError
 from uhn.paper.params import Params
-from uhn.paper.runs import build, execute, members
-from uhn.paper.settings import RunSettings, Settings
+from uhn.paper.runs import build, execute
+from uhn.paper.settings import RunSettings
 from uhn.sources import UniversalHypernetwork
 from uhn.sources.chain import Chain
 from uhn.training.distributions import ManyTasks
 from uhn.training.loop import Loop
-
-Patch = pytest.MonkeyPatch
-Plant = Callable[[Patch], None]
-
-BUILDERS = (build.build_tasks, build.build_distribution, build.build_source, build.build_phases, members.members_of)
-"""What turns settings into the parts of a run; each takes them first."""
-
-
-def put(patch: Patch, old: Callable[..., Any], new: Callable[..., Any]) -> None:
-    """Put ``new`` in the place of a function, whoever has imported it."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("uhn.") and getattr(module, old.__name__, None) is old:
-            patch.setattr(module, old.__name__, new)
-
-
-def with_settings(change: Callable[[RunSettings], RunSettings]) -> Plant:
-    """Whatever is built is built from other settings than those of the run."""
-
-    def plant(patch: Patch) -> None:
-        for old in BUILDERS:
-            put(patch, old, lambda run, *rest, old=old: old(change(run), *rest))
-
-    return plant
-
-
-def taken_for(key: str, value: Any) -> Plant:
-    """A setting is ignored: everybody has this value."""
-    return with_settings(lambda run: changed(run, key.split("."), value))
-
-
-def changed(settings: Any, key: Sequence[str], value: Any) -> Any:
-    if settings is None:
-        return None
-    if len(key) > 1:
-        value = changed(getattr(settings, key[0]), key[1:], value)
-    elif callable(value):
-        value = value(getattr(settings, key[0]))
-    return settings.model_copy(update={key[0]: value})
-
-
-def of_tasks(**changes: Any) -> Callable[[Any], Any]:
-    return lambda tasks: tuple(task.model_copy(update=changes) for task in tasks)
-
-
-IGNORED: dict[str, tuple[Any, str]] = {
-    "method": ("direct", "sources"),
-    "seed": (0, "tasks"),
-    "tasks.dataset": (of_tasks(dataset="mnist"), "tasks"),
-    "tasks.model": (of_tasks(model="mlp-mnist"), "distributions"),
-    "tasks.probability": (of_tasks(probability=1 / 6), "distributions"),
-    "model_set": (None, "distributions"),
-    "members": (None, "unlike"),
-    "validate_split": (False, "searches"),
-    "score": ("test", "searches"),
-    "data.train_rows": (None, "unlike"),
-    "data.test_rows": (None, "unlike"),
-    "data.stand_in": (False, "unlike"),
-    "generator.hidden": (128, "sources"),
-    "generator.blocks": (2, "sources"),
-    "generator.index_frequencies": (2048, "sources"),
-    "generator.structure_frequencies": (32, "unlike"),
-    "generator.structure": (False, "sources"),
-    "generator.encoding": ("gff", "sources"),
-    "generator.scale": (100.0, "unlike"),
-    "options": ({"embedding": 64}, "sources"),
-    "depth": (0, "phases"),
-    "init.steps": (100, "phases"),
-    "init.lr": (1e-4, "phases"),
-    "init.warmup": (0, "phases"),
-    "train.lr": (2e-4, "phases"),
-    "train.epochs": (100, "phases"),
-    "train.steps": (30_000, "phases"),
-    "train.warmup": (0, "phases"),
-    "train.batch_size": (256, "unlike"),
-    "train.clip": (None, "phases"),
-    "compute.kernel": ("auto", "unlike"),
-}
-"""By setting: what it is taken for, and the check that notices."""
-
-ELSEWHERE = {
-    "precision", "evaluate_every", "compute.threads",  # below, in a run
-    "compute.device",  # another one takes another machine
-    "name", "experiment", "checkpoint_seconds",  # no part of what is built
-}  # fmt: skip
-
-
-def leaves(model: type[Settings], before: str = "") -> set[str]:
-    """Every setting of a run by its path."""
-    found = set()
-    for name, info in model.model_fields.items():
-        inner = [t for t in (info.annotation, *getattr(info.annotation, "__args__", ())) if isinstance(t, type)]
-        kinds = [t for t in inner if issubclass(t, Settings)]
-        found |= leaves(kinds[0], f"{before}{name}.") if kinds else {f"{before}{name}"}
-    return found
-
-
-def test_every_setting_is_among_the_defects() -> None:
-    assert leaves(RunSettings) == {*IGNORED, *ELSEWHERE}
-
-
-@pytest.mark.parametrize("key", IGNORED)
-def test_a_setting_that_is_ignored_is_noticed(key: str, monkeypatch: Patch) -> None:
-    value, check = IGNORED[key]
-    taken_for(key.split(".")[0] if key.startswith("tasks.") else key, value)(monkeypatch)
-    with pytest.raises((AssertionError, ValueError, TypeError)):
-        STATIC[check]()
 
 
 def phases(change: Callable[[list[Any], RunSettings], list[Any]]) -> Plant:
