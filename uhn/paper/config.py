@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from uhn.paper.budget import PaperRun
 from uhn.paper.checks import check_names, check_older, check_shown, known, matches
 from uhn.paper.names import RunId, group_name, parse_group
-from uhn.paper.params import ExperimentEntry, Params, ProfileEntry, SweepEntry, lay_over
+from uhn.paper.params import ExperimentEntry, Params, ProfileEntry, SweepEntry, merge
 from uhn.paper.reading import ConfigError, explain, near, read_settings, read_yaml, shown
 from uhn.paper.settings import Method, RunSettings, WorkflowOptions, setting_keys, takes_generator
 from uhn.paper.sweeps.stages import Sweep, Values, assumed, check_grid, grid_values
@@ -60,7 +60,7 @@ class Config:
             return entry
         known(where, "experiment", entry.like, self.params.experiments)
         parent = self._inherit(entry.like, (*seen, name)).model_dump(exclude_unset=True)
-        return ExperimentEntry.model_validate(lay_over(parent, entry.model_dump(exclude_unset=True)))
+        return ExperimentEntry.model_validate(merge(parent, entry.model_dump(exclude_unset=True)))
 
     def entry(self, experiment: str) -> ExperimentEntry:
         """Return an experiment with what it inherits. Raises :class:`ConfigError` if there is none."""
@@ -82,9 +82,9 @@ class Config:
         """Return the seeds of ``experiment`` in this profile."""
         entry = self.entry(experiment)
         number = self.profile.defaults.seeds or self.profile.seeds
-        for pattern, overlay in self.profile.overrides.items():
-            if overlay.seeds and any(matches(pattern, group_name(experiment, method)) for method in entry.methods):
-                number = overlay.seeds
+        for pattern, override in self.profile.overrides.items():
+            if override.seeds and any(matches(pattern, group_name(experiment, method)) for method in entry.methods):
+                number = override.seeds
         return self.params.seeds[entry.seeds][:number]
 
     @cached_property
@@ -96,9 +96,9 @@ class Config:
     def _sweep(self, experiment: str, method: Method) -> Sweep:
         key, merged = group_name(experiment, method), dict[str, Any]()
         for patterns in (self.params.sweeps, self.profile.sweeps):
-            for pattern, overlay in patterns.items():
+            for pattern, override in patterns.items():
                 if matches(pattern, key):
-                    merged |= overlay.written()
+                    merged |= override.written()
         if not merged:
             raise ConfigError(f"sweeps: wanted an entry that fits {key}, got none")
         settings = self.paper(experiment, method).settings
@@ -157,44 +157,44 @@ class Config:
         """
         entry = self.entry(experiment)
         known(f"experiments.{experiment}.methods", "method", method, entry.methods)
-        layers = self._layers(experiment, method)
-        layers.append(self.profile.defaults.layer())
-        for pattern, overlay in self.profile.overrides.items():
+        overrides = self._written(experiment, method)
+        overrides.append(self.profile.defaults.written())
+        for pattern, override in self.profile.overrides.items():
             if matches(pattern, group_name(experiment, method)):
-                layers.append(overlay.layer())
+                overrides.append(override.written())
         if trial is not None and selected is not None:
-            layers.append(selected.layer(self.sweeps[group_name(experiment, method)].unit))
-            layers.append({"name": trial, "validate_split": True, "score": "validation"})
+            overrides.append(selected.settings(self.sweeps[group_name(experiment, method)].unit))
+            overrides.append({"name": trial, "validate_split": True, "score": "validation"})
         elif (sweep := self.sweep_of(experiment, method)) is not None:
-            layers.append((selected or sweep.assumed).layer(sweep.unit))
-            layers += self._own(experiment, method, sweep.experiment)
-        return self._settings(layers, experiment, method, seed)
+            overrides.append((selected or sweep.assumed).settings(sweep.unit))
+            overrides += self._own(experiment, method, sweep.experiment)
+        return self._settings(overrides, experiment, method, seed)
 
     def paper(self, experiment: str, method: Method) -> PaperRun:
         """Return what the paper's run has: the settings without the profile's changes, of its first seed."""
         seeds = self.params.seeds[self.entry(experiment).seeds]
-        return PaperRun(self._settings(self._layers(experiment, method), experiment, method, seeds[0]), len(seeds))
+        return PaperRun(self._settings(self._written(experiment, method), experiment, method, seeds[0]), len(seeds))
 
     def _own(self, experiment: str, method: Method, owner: str) -> list[dict[str, Any]]:
         """What the experiments from below ``owner`` down to ``experiment`` say themselves of both phases."""
         found = []
         for name in reversed(self._line(experiment)[: self._line(experiment).index(owner)]):
             entry = self.params.experiments[name]
-            for overlay in (entry, entry.methods.get(method)):
-                layer = overlay.layer() if overlay else {}
-                found.append({key: value for key, value in layer.items() if key in ("init", "train")})
+            for override in (entry, entry.methods.get(method)):
+                written = override.written() if override else {}
+                found.append({key: value for key, value in written.items() if key in ("init", "train")})
         return found
 
-    def _layers(self, experiment: str, method: Method) -> list[dict[str, Any]]:
+    def _written(self, experiment: str, method: Method) -> list[dict[str, Any]]:
         """What the file says of an experiment under a source, in order, before a profile changes it."""
         entry = self.entry(experiment)
-        return [self.params.defaults.layer(), entry.layer(), entry.methods[method].layer()]
+        return [self.params.defaults.written(), entry.written(), entry.methods[method].written()]
 
-    def _settings(self, layers: list[dict[str, Any]], experiment: str, method: Method, seed: int) -> RunSettings:
+    def _settings(self, overrides: list[dict[str, Any]], experiment: str, method: Method, seed: int) -> RunSettings:
         entry = self.entry(experiment)
         data: dict[str, Any] = {}
-        for layer in layers:
-            data = lay_over(data, layer)
+        for override in overrides:
+            data = merge(data, override)
         if not takes_generator(method):
             data.pop("generator", None)
         data = {"name": str(RunId(experiment, method, seed))} | data

@@ -1,8 +1,8 @@
-"""params.yaml as typed data: what may stand in it, and how its layers are laid over each other."""
+"""params.yaml as typed data: what may stand in it, and how overrides are merged."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, create_model
 from pydantic_core import CoreSchema, core_schema
@@ -57,8 +57,8 @@ class Some:
         )
 
 
-class Overlay(Settings):
-    """Some settings of a run, laid over others. A budget in epochs replaces one in steps, and the reverse."""
+class Override(Settings):
+    """Some settings of a run, merged over others. A key means what it means in :class:`RunSettings`."""
 
     data: Annotated[dict[str, Any], Some(DataSettings)] | None = None
     generator: Annotated[dict[str, Any], Some(GeneratorSettings)] | None = None
@@ -72,71 +72,65 @@ class Overlay(Settings):
     checkpoint_seconds: Rate | None = None
     members: Count | None = None
 
-    def layer(self) -> dict[str, Any]:
+    def written(self) -> dict[str, Any]:
         """Return only what was written, ``null`` included."""
-        return {name: getattr(self, name) for name in Overlay.model_fields if name in self.model_fields_set}
+        return {name: getattr(self, name) for name in Override.model_fields if name in self.model_fields_set}
 
 
-class ProfileOverlay(Overlay):
-    """What a profile changes for some experiments. A base model is not among it.
+class ProfileOverride(Override):
+    """What a profile changes for some experiments. A base model is not among it."""
 
-    Attributes:
-        seeds: the first so many of the experiment's seeds.
-    """
-
-    seeds: Count | None = None
+    seeds: Count | None = Field(default=None, description="the first so many of the experiment's seeds")
 
 
-class ExperimentEntry(Overlay):
-    """A task, a base model, and by which methods it is trained.
+class ExperimentEntry(Override):
+    """A task, a base model, and the sources of weights that are tried on it."""
 
-    Attributes:
-        like: another experiment whose entry this one starts from.
-        tasks: the task, or the tasks of a multi-task experiment.
-        model_set: sampled family that it trains on.
-        depth: generated hypernetworks between root and model.
-        seeds: name of a list of seeds.
-        job: experiments of the same job may share one process.
-        methods: what each method adds to the settings.
-    """
+    like: str | None = Field(default=None, description="another experiment whose entry this one starts from")
+    tasks: tuple[TaskSettings, ...] = Field(
+        default=(), strict=False, description="the task, or the tasks of a multi-task experiment"
+    )
+    model_set: str | None = Field(default=None, description="sampled family that it trains on")
+    depth: Depth = Field(default=0, description="generated hypernetworks between root and model")
+    seeds: str = Field(default="default", description="name of a list of seeds")
+    job: Name | None = Field(default=None, description="experiments of the same job may share one process")
+    methods: dict[Method, Override] = Field(
+        default_factory=dict, description="by source of weights, what it adds to the settings"
+    )
 
-    like: str | None = None
-    tasks: Annotated[tuple[TaskSettings, ...], Field(strict=False)] = ()
-    model_set: str | None = None
-    depth: Depth = 0
-    seeds: str = "default"
-    job: Name | None = None
-    methods: dict[Method, Overlay] = Field(default_factory=dict)
+
+Value = TypeVar("Value")
+Grid = Annotated[tuple[Value, ...], Field(max_length=50, strict=False)]
 
 
 class SweepEntry(Settings):
-    """How the hyperparameters of a run are searched (B.7): grids, budgets, seeds (:mod:`uhn.paper.sweeps.stages`).
+    """How the hyperparameters of a run are searched (B.7): grids, budgets, seeds."""  # see uhn.paper.sweeps.stages
 
-    Attributes:
-        first: training budget of the first two stages (T0), needed if there is an initialisation to search.
-        lr: learning rates of the training phase.
-        budget: training budgets, in
-        unit: epochs or steps; that of the experiment's own budget if none.
-        init_lr: learning rates of the initialisation phase.
-        init_steps: its steps.
-        around: factors that make lr and budget from the paper's values, where its grids are lost ("our grid").
-        seeds: seeds of every trial, the first of the experiment's list.
-        more_seeds: further seeds of the best trials, in the last stage; without them there is no such stage.
-        top: how many trials the last stage compares.
-        guardrails: by dataset, the worst validation value that a selected trial may have.
-    """
-
-    first: Count | None = None
-    lr: Annotated[tuple[Rate, ...], Field(max_length=50, strict=False)] = ()
-    budget: Annotated[tuple[Count, ...], Field(max_length=50, strict=False)] = ()
-    unit: Literal["epochs", "steps"] | None = None
-    init_lr: Annotated[tuple[Rate, ...], Field(max_length=50, strict=False)] = ()
-    init_steps: Annotated[tuple[Count, ...], Field(max_length=50, strict=False)] = ()
-    around: Annotated[tuple[Rate, ...], Field(max_length=50, strict=False)] = ()
-    seeds: Count = 1
-    more_seeds: Steps = 2
-    top: Count = 3
-    guardrails: dict[str, Rate] = Field(default_factory=dict)
+    first: Count | None = Field(
+        default=None,
+        description="training budget of the first two stages (T0), needed if there is an initialisation to search",
+    )
+    lr: Grid[Rate] = Field(default=(), description="learning rates of the training phase")
+    budget: Grid[Count] = Field(default=(), description="training budgets, in `unit`")
+    unit: Literal["epochs", "steps"] | None = Field(
+        default=None, description="of the budgets; that of the experiment's own budget if none"
+    )
+    init_lr: Grid[Rate] = Field(default=(), description="learning rates of the initialisation phase")
+    init_steps: Grid[Count] = Field(default=(), description="steps of the initialisation phase")
+    around: Grid[Rate] = Field(
+        default=(),
+        description="factors that make `lr` and `budget` from the paper's values, where its grids are lost "
+        '("our grid")',
+    )
+    seeds: Count = Field(default=1, description="seeds of every trial, the first of the experiment's list")
+    more_seeds: Steps = Field(
+        default=2,
+        description="further seeds of the best trials, in the last stage; without them there is no such stage",
+    )
+    top: Count = Field(default=3, description="how many trials the last stage compares")
+    guardrails: dict[str, Rate] = Field(
+        default_factory=dict, description="by dataset, the worst validation value that a selected trial may have"
+    )
 
     def written(self) -> dict[str, Any]:
         """Return only what was written."""
@@ -144,51 +138,60 @@ class SweepEntry(Settings):
 
 
 class ProfileEntry(Settings):
-    """A profile: which experiments are run, and with what reductions.
+    """A profile: which experiments are run, and with what reductions."""
 
-    Attributes:
-        seeds: the first so many seeds of every experiment, all if none.
-        tables: by table (:mod:`uhn.paper.tables`), those of its experiments that are run, or ``all``.
-        grouping: what one job carries: a run, the runs of a row, or those of all rows with the same ``job``.
-        code_changes: whether a change of the code a run used runs it again, or only marks it in the tables.
-        hyperparameters: whether final training takes the paper's (with the changes below) or what the profile's own
-            sweeps have selected, where there is such a sweep.
-        sweeps: changes of the sweeps, as in the section of that name.
-        defaults: changes for every run.
-        overrides: changes by experiment, ``experiment/method`` or pattern (``kan-*/uhn``); later ones win.
-    """
-
-    seeds: Count | None = None
-    tables: dict[str, Literal["all"] | Annotated[tuple[str, ...], Field(strict=False)]]
-    grouping: Literal["run", "row", "job"] = "run"
-    code_changes: Literal["rerun", "mark"] = "rerun"
-    hyperparameters: Literal["paper", "selected"] = "paper"
-    sweeps: dict[str, SweepEntry] = Field(default_factory=dict)
-    defaults: ProfileOverlay = ProfileOverlay()
-    overrides: dict[str, ProfileOverlay] = Field(default_factory=dict)
+    seeds: Count | None = Field(default=None, description="the first so many seeds of every experiment, all if none")
+    tables: dict[str, Literal["all"] | Annotated[tuple[str, ...], Field(strict=False)]] = Field(
+        description="by table (`uhn.paper.tables`), those of its experiments that are run, or `all`"
+    )
+    grouping: Literal["run", "row", "job"] = Field(
+        default="run",
+        description="what one job carries: a run, the runs of a row, or those of all rows with the same `job`",
+    )
+    code_changes: Literal["rerun", "mark"] = Field(
+        default="rerun",
+        description="whether a change of the code a run used runs it again, or only marks it in the tables",
+    )
+    hyperparameters: Literal["paper", "selected"] = Field(
+        default="paper",
+        description="whether final training takes the paper's (with the changes below) or what the profile's own "
+        "sweeps have selected, where there is such a sweep",
+    )
+    sweeps: dict[str, SweepEntry] = Field(
+        default_factory=dict, description="changes of the sweeps, as in the section of that name"
+    )
+    defaults: ProfileOverride = Field(default=ProfileOverride(), description="changes for every run")
+    overrides: dict[str, ProfileOverride] = Field(
+        default_factory=dict,
+        description="changes by experiment, `experiment/method` or pattern (`kan-*/uhn`); later ones win",
+    )
 
 
 class Params(Settings):
-    """The whole of params.yaml.
+    """The whole of params.yaml."""
 
-    Attributes:
-        sweeps: by ``experiment/method`` or pattern, how its hyperparameters are searched; later ones win.
+    seeds: dict[Name, Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False), Once]] = Field(
+        description="lists of seeds by name"
+    )
+    defaults: Override = Field(description="what every run starts from")
+    experiments: dict[Name, ExperimentEntry] = Field(description="by name, what is trained")
+    sweeps: dict[str, SweepEntry] = Field(
+        default_factory=dict,
+        description="by `experiment/method` or pattern, how its hyperparameters are searched; later ones win",
+    )
+    profiles: dict[Name, ProfileEntry] = Field(description="by name, which experiments are run, and how reduced")
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return ``below`` with the keys of ``above`` in their place, mapping by mapping.
+
+    A budget in epochs replaces one in steps, and the reverse.
     """
-
-    seeds: dict[Name, Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False), Once]]
-    defaults: Overlay
-    experiments: dict[Name, ExperimentEntry]
-    sweeps: dict[str, SweepEntry] = Field(default_factory=dict)
-    profiles: dict[Name, ProfileEntry]
-
-
-def lay_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Return ``below`` with the keys of ``above`` in their place, mapping by mapping."""
     merged = dict(below)
     for unit, other in (("epochs", "steps"), ("steps", "epochs")):
         if unit in above and other not in above and "epochs" in below | above:
             merged.pop(other, None)
     for key, value in above.items():
         old = merged.get(key)
-        merged[key] = lay_over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged

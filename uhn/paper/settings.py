@@ -67,53 +67,43 @@ def setting_keys(of: type[Settings] = Settings) -> set[str]:
 
 
 class TaskSettings(Settings):
-    """One task of a run.
+    """One task of a run."""
 
-    Attributes:
-        dataset: name of the dataset.
-        model: name of the base model.
-        probability: how often a multi-task run draws it; the tasks of a run sum to 1.
-    """
-
-    dataset: str
-    model: str
-    probability: Annotated[float, Field(gt=0, le=1)] = 1.0
+    dataset: str = Field(description="name of the dataset")
+    model: str = Field(description="name of the base model")
+    probability: float = Field(
+        default=1.0, gt=0, le=1, description="how often a multi-task run draws it; the tasks of a run sum to 1"
+    )
 
 
 class DataSettings(Settings):
-    """How much of the data a run sees.
+    """How much of the data a run sees."""
 
-    Attributes:
-        train_rows: at most this many training rows, all if none.
-        test_rows: at most this many test rows, all if none.
-        stand_in: whether a subset or a synthetic stand-in may take the place of unavailable data.
-    """
-
-    train_rows: Count | None = None
-    test_rows: Count | None = None
-    stand_in: bool = False
+    train_rows: Count | None = Field(default=None, description="at most this many training rows, all if none")
+    test_rows: Count | None = Field(default=None, description="at most this many test rows, all if none")
+    stand_in: bool = Field(
+        default=False,
+        description="whether a subset or a synthetic stand-in may take the place of unavailable data",
+    )
 
 
 class GeneratorSettings(Settings):
-    """Size and encoding of the hypernetwork (section 4.1 of the paper).
+    """Size and encoding of the hypernetwork (section 4.1 of the paper)."""
 
-    Attributes:
-        hidden: width h of the index branch.
-        blocks: residual blocks B.
-        index_frequencies: frequencies m of the index encoding.
-        structure_frequencies: frequencies of the structure encoding.
-        structure: whether the task-structure encoder is there.
-        encoding: Gaussian Fourier features, positional encoding or the raw normalised index.
-        scale: standard deviation of the Fourier frequencies (positional: the highest frequency).
-    """
-
-    hidden: Width = 128
-    blocks: Annotated[int, Field(ge=0, le=100)] = 2
-    index_frequencies: Width = 2048
-    structure_frequencies: Width = 32
-    structure: bool = False
-    encoding: Annotated[str, AfterValidator(known_encoding)] = "gff"
-    scale: Annotated[float, Field(gt=0, le=1e6)] = 100.0
+    hidden: Width = Field(default=128, description="width h of the index branch")
+    blocks: int = Field(default=2, ge=0, le=100, description="residual blocks B")
+    index_frequencies: Width = Field(default=2048, description="frequencies m of the index encoding")
+    structure_frequencies: Width = Field(default=32, description="frequencies of the structure encoding")
+    structure: bool = Field(default=False, description="whether the task-structure encoder is there")
+    encoding: Annotated[str, AfterValidator(known_encoding)] = Field(
+        default="gff", description="Gaussian Fourier features, positional encoding or the raw normalised index"
+    )
+    scale: float = Field(
+        default=100.0,
+        gt=0,
+        le=1e6,
+        description="standard deviation of the Fourier frequencies (positional: the highest frequency)",
+    )
 
     @model_validator(mode="after")
     def _heads(self) -> Self:
@@ -124,17 +114,11 @@ class GeneratorSettings(Settings):
 
 
 class InitSettings(Settings):
-    """The initialisation phase (Eq 4); without steps there is none.
+    """The initialisation phase (Eq 4); without steps there is none."""
 
-    Attributes:
-        steps: steps in all; recursion shares them among its levels.
-        lr: learning rate, needed if there are steps.
-        warmup: warm-up steps, per level.
-    """
-
-    steps: Steps = 0
-    lr: Rate | None = None
-    warmup: Steps = 0
+    steps: Steps = Field(default=0, description="steps in all; recursion shares them among its levels")
+    lr: Rate | None = Field(default=None, description="learning rate, needed if there are steps")
+    warmup: Steps = Field(default=0, description="warm-up steps, per level")
 
     @model_validator(mode="after")
     def _rate(self) -> Self:
@@ -144,23 +128,14 @@ class InitSettings(Settings):
 
 
 class TrainSettings(Settings):
-    """The training phase.
+    """The training phase."""
 
-    Attributes:
-        lr: highest learning rate.
-        epochs: budget in epochs, or
-        steps: budget in steps; exactly one of the two.
-        warmup: warm-up, in the budget's unit.
-        batch_size: rows per step; full-batch tasks (graphs, functions) ignore it.
-        clip: largest norm of the gradient, no clipping if none.
-    """
-
-    lr: Rate
-    epochs: Count | None = None
-    steps: Count | None = None
-    warmup: Steps = 5
-    batch_size: Count = 256
-    clip: Rate | None = None
+    lr: Rate = Field(description="highest learning rate")
+    epochs: Count | None = Field(default=None, description="budget in epochs; exactly one of `epochs` and `steps`")
+    steps: Count | None = Field(default=None, description="budget in steps; exactly one of `epochs` and `steps`")
+    warmup: Steps = Field(default=5, description="warm-up, in the budget's unit")
+    batch_size: Count = Field(default=256, description="rows per step; full-batch tasks (graphs, functions) ignore it")
+    clip: Rate | None = Field(default=None, description="largest norm of the gradient, no clipping if none")
 
     @model_validator(mode="after")
     def _budget(self) -> Self:
@@ -170,19 +145,16 @@ class TrainSettings(Settings):
 
 
 class ComputeSettings(Settings):
-    """Where a run computes. The number of threads can change the last bits, so it belongs to the identity.
+    """Where a run computes. The number of threads can change the last bits, so it belongs to the identity."""
 
-    Attributes:
-        device: auto takes a GPU if there is one.
-        threads: torch threads on a CPU.
-        kernel: how a generator is evaluated: auto takes compiled kernels on a CPU where they can be built, eager torch
-            alone, fused refuses to do without. A result stands whichever way it was made, and says which; progress is
-            resumed the same way only.
-    """
-
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: Annotated[int, Field(ge=1, le=256)] = 2
-    kernel: Literal["auto", "eager", "fused"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto takes a GPU if there is one")
+    threads: int = Field(default=2, ge=1, le=256, description="torch threads on a CPU")
+    kernel: Literal["auto", "eager", "fused"] = Field(
+        default="auto",
+        description="how a generator is evaluated: auto takes compiled kernels on a CPU where they can be built, eager "
+        "torch alone, fused refuses to do without. A result stands whichever way it was made, and says which; progress "
+        "is resumed the same way only",
+    )
 
 
 RETIRED = ("paper", "hyperparameters")
@@ -190,50 +162,50 @@ RETIRED = ("paper", "hyperparameters")
 
 
 class RunSettings(Settings):
-    """Everything that decides the result of one run.
+    """Everything that decides the result of one run."""
 
-    Attributes:
-        name: ``<experiment>/<method>/seed-<seed>``.
-        experiment: its entry in params.yaml.
-        method: where the weights come from.
-        seed: seed of every random draw.
-        tasks: the task, or the tasks of a multi-task run.
-        model_set: name of a sampled family of models, if the run trains on one; the task's model is then unused.
-        members: score only the first so many members of each split of the set, all if none.
-        validate_split: keep a validation split back, train on the rest, and show the curve on it.
-        score: what the run is scored on at its end. A sweep's trial is scored on the validation split and never reads a
-            test row.
-        data: limits on the data.
-        generator: the hypernetwork; none for direct training.
-        options: settings of any other source, keyword arguments of its class (HA's ``embedding`` and ``tile``).
-        depth: generated hypernetworks between the root and the model (K of section 4.5).
-        init: the initialisation phase.
-        train: the training phase.
-        precision: arithmetic of the generator's MLP and the base model.
-        compute: device, threads and kernel.
-        evaluate_every: epochs or steps between two evaluations on the validation split, none if none.
-        checkpoint_seconds: time between two progress files.
-    """
-
-    name: str
-    experiment: str
-    method: Method
-    seed: Seed
-    tasks: Annotated[tuple[TaskSettings, ...], Field(min_length=1, strict=False)]
-    model_set: str | None = None
-    members: Count | None = None
-    validate_split: bool = False
-    score: Literal["test", "validation"] = "test"
-    data: DataSettings = DataSettings()
-    generator: GeneratorSettings | None = None
-    options: Options = Field(default_factory=dict)
-    depth: Depth = 0
-    init: InitSettings = InitSettings()
-    train: TrainSettings
-    precision: Precision = "fp32"
-    compute: ComputeSettings = ComputeSettings()
-    evaluate_every: Count | None = None
-    checkpoint_seconds: Rate = 60.0
+    name: str = Field(description="`<experiment>/<method>/seed-<seed>`")
+    experiment: str = Field(description="its entry in params.yaml")
+    method: Method = Field(description="where the weights come from")
+    seed: Seed = Field(description="seed of every random draw")
+    tasks: tuple[TaskSettings, ...] = Field(
+        min_length=1, strict=False, description="the task, or the tasks of a multi-task run"
+    )
+    model_set: str | None = Field(
+        default=None,
+        description="sampled family of models that it trains on, if any; the task's model is then unused",
+    )
+    members: Count | None = Field(
+        default=None, description="score only the first so many members of each split of the set, all if none"
+    )
+    validate_split: bool = Field(
+        default=False,
+        description="keep a validation split back, train on the rest, and show the curve on it",
+    )
+    score: Literal["test", "validation"] = Field(
+        default="test",
+        description="what the run is scored on at its end. A sweep's trial is scored on the validation split and never "
+        "reads a test row",
+    )
+    data: DataSettings = Field(default=DataSettings(), description="limits on the data")
+    generator: GeneratorSettings | None = Field(
+        default=None, description="the hypernetwork; none for a source that has options"
+    )
+    options: Options = Field(
+        default_factory=dict,
+        description="settings of any other source, keyword arguments of its class (HA's `embedding` and `tile`)",
+    )
+    depth: Depth = Field(
+        default=0, description="generated hypernetworks between the root and the model (K of section 4.5)"
+    )
+    init: InitSettings = Field(default=InitSettings(), description="the initialisation phase")
+    train: TrainSettings = Field(description="the training phase")
+    precision: Precision = Field(default="fp32", description="arithmetic of the generator's MLP and the base model")
+    compute: ComputeSettings = Field(default=ComputeSettings(), description="device, threads and kernel")
+    evaluate_every: Count | None = Field(
+        default=None, description="epochs or steps between two evaluations on the validation split, none if none"
+    )
+    checkpoint_seconds: Rate = Field(default=60.0, description="time between two progress files")
 
     @model_validator(mode="before")
     @classmethod
@@ -285,14 +257,8 @@ def serves_one(method: str) -> bool:
 
 
 class WorkflowOptions(Settings):
-    """What ``snakemake --config`` may set.
+    """What ``snakemake --config`` may set."""
 
-    Attributes:
-        profile: profile of the settings file.
-        params: the settings file.
-        gpus: GPUs that a job which trains asks the executor for.
-    """
-
-    profile: str = "quick"
-    params: str = "params.yaml"
-    gpus: Annotated[int, Field(ge=0, le=64)] = 0
+    profile: str = Field(default="quick", description="profile of the settings file")
+    params: str = Field(default="params.yaml", description="the settings file")
+    gpus: int = Field(default=0, ge=0, le=64, description="GPUs that a job which trains asks the executor for")

@@ -21,7 +21,7 @@ SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
     ("`experiments.<name>`", params.ExperimentEntry),
     ("`sweeps.<pattern>`", params.SweepEntry),
     ("`profiles.<name>`", params.ProfileEntry),
-    ("What a profile changes: `profiles.<name>.defaults` and `.overrides.<pattern>`", params.ProfileOverlay),
+    ("What a profile changes: `profiles.<name>.defaults` and `.overrides.<pattern>`", params.ProfileOverride),
     ("`tasks`", settings.TaskSettings),
     ("`data`", settings.DataSettings),
     ("`generator`", settings.GeneratorSettings),
@@ -33,9 +33,9 @@ HEAD = """# Settings
 
 Written by `uhn docs` from the typed settings; every key of `params.yaml` is here, and any other is refused.
 
-The settings of a run lie over each other: `defaults`, the experiment (after the one it is `like`), its method, then
-the profile's `defaults` and its `overrides` in the order of the file. A budget in `steps` replaces one in `epochs`, and
-the reverse. Where a mapping may hold only some keys of a section, the missing ones come from the layer below.
+The settings of a run are merged, later ones over earlier ones: `defaults`, the experiment (after the one it is
+`like`), its source of weights, then the profile's `defaults` and its `overrides` in the order of the file. A budget in
+`steps` replaces one in `epochs`, and the reverse. A mapping may hold only some keys of a section: the others stay.
 """
 BEGIN, END = "<!-- workflow: written by uhn docs -->", "<!-- end of workflow -->"
 WORKFLOW = """
@@ -78,12 +78,10 @@ def settings_reference() -> str:
     """Return the reference as Markdown."""
     parts = [HEAD]
     for title, model in SECTIONS:
-        summary, meanings = _docstring(model)
         rows = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
         for name, field in model.model_fields.items():
-            meaning = meanings.get(name) or _inherited(model, name)
-            rows.append(f"| `{name}` | {_type(field)} | {_default(field)} | {meaning} |")
-        parts.append(f"## {title}\n\n{summary}\n\n" + "\n".join(rows) + "\n")
+            rows.append(f"| `{name}` | {_type(field)} | {_default(field)} | {_meaning(name, field)} |")
+        parts.append(f"## {title}\n\n{model.__doc__}\n\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
 
 
@@ -108,28 +106,11 @@ def _essential(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
     return {(one, other) for one, other in edges if not any(other in ends(w) for o, w in edges if o == one)}
 
 
-def _docstring(model: type[Settings]) -> tuple[str, dict[str, str]]:
-    text = re.sub(r"\n +", "\n", model.__doc__ or "")
-    summary, _, attributes = text.partition("\nAttributes:\n")
-    meanings = {}
-    for entry in re.split(r"\n(?=\w+: )", "\n" + attributes.strip()):
-        name, _, meaning = entry.strip().partition(": ")
-        meanings[name] = " ".join(meaning.split()).removesuffix(".").replace("``", "`").replace("|", "\\|")
-    return " ".join(summary.split()), meanings
-
-
-def _inherited(model: type[Settings], name: str) -> str:
-    """The meaning of a key that stands in a section of its own, or that a class below explains."""
-    own = {"data", "generator", "baseline", "init", "train", "compute", "tasks"}
-    if name in own:
-        return f"see [{name}](#{name})"
-    for other in (*model.__mro__[1:], settings.RunSettings):
-        if isinstance(other, type) and issubclass(other, Settings):
-            found = _docstring(other)[1].get(name)
-            if found:
-                return found
-    sections = {"seeds": "lists of seeds by name", "defaults": "what every run starts from", "experiments": "see below"}
-    return sections.get(name, "see below" if name == "profiles" else "")
+def _meaning(name: str, field: FieldInfo) -> str:
+    """What a key means; one that has no description of its own means what it means for a run."""
+    meaning = field.description or settings.RunSettings.model_fields[name].description or ""
+    own = any(title == f"`{name}`" for title, _ in SECTIONS)
+    return meaning + (f", see [{name}](#{name})" if own else "")
 
 
 def _type(field: FieldInfo) -> str:

@@ -39,8 +39,8 @@ class Values:
     init_lr: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     init_steps: Steps = 0
 
-    def layer(self, unit: str) -> dict[str, Any]:
-        """Return them as settings to lay over others."""
+    def settings(self, unit: str) -> dict[str, Any]:
+        """Return them as settings to merge over others."""
         init = {"lr": self.init_lr or None, "steps": self.init_steps}
         return {"init": init, "train": {"lr": self.lr, unit: self.budget}}
 
