@@ -33,6 +33,7 @@ class Book:
         whose: by run name, whose hyperparameters the plan gives it; of other runs, their record says.
         wanted: tables and figures that the plan has rendered; None if there is no plan.
         reasons: by sweep ``<experiment>/<method>``, why each of its stages chose what it did, as Markdown.
+        place: whose results they are, in a word: ``reference`` for those that are kept, else nothing.
     """
 
     profile: str
@@ -46,6 +47,12 @@ class Book:
     whose: Mapping[str, str] = field(default_factory=dict)
     wanted: tuple[str, ...] | None = None
     reasons: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    place: str = ""
+
+    @property
+    def label(self) -> str:
+        """What its evidence is called: its profile, and that it is the kept one's if it is."""
+        return f"{self.profile} ({self.place})" if self.place else self.profile
 
     @cached_property
     def found(self) -> dict[str, list[Run]]:

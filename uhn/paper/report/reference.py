@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from uhn.paper.names import is_trial
-from uhn.paper.report.render import open_book, render
+from uhn.paper.report.render import PARAMS, open_book, render
 from uhn.paper.runs.archive import RUN_FILES, Files, write_archive
 from uhn.paper.runs.results import Run, load_runs
 from uhn.paper.tables.catalogue import KERNELS, kernel_runs
@@ -16,9 +16,6 @@ from uhn.paper.wanted import PICTURES
 
 MEASURED = ("facts", "model-sets", "sweeps", "costs.json")
 """What else was measured or chosen, kept as it is; everything else of a profile is rendered again."""
-
-PARAMS = "params.yaml"
-"""The settings as they were: without them, later tables could not be compared with these."""
 
 
 def keep(results: Path, profile: str, params: Path, target: Path) -> Path:

@@ -16,9 +16,11 @@ from uhn.paper.report.book import Book
 from uhn.paper.report.claims import judge
 from uhn.paper.report.claims_page import to_markdown
 from uhn.paper.report.drawing import nothing, remark, save
+from uhn.paper.report.evidence import Shelf
 from uhn.paper.report.facts import load_facts, paper_config, paper_runs, paper_selection
 from uhn.paper.report.searched import reasons, sweep_facts
 from uhn.paper.report.tables import FORMATS, build
+from uhn.paper.runs.archive import RECORDS
 from uhn.paper.runs.identity import NOT_IDENTITY, same_settings, source_digest
 from uhn.paper.runs.results import Run, load_runs
 from uhn.paper.tables import catalogue
@@ -26,6 +28,13 @@ from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import KERNELS, kernel_runs, tables, worth
 from uhn.paper.tables.claims import CLAIMS
 from uhn.paper.wanted import figures_of, wanted_figures, wanted_tables
+from uhn.records import RECORD
+
+REFERENCE = "reference"
+"""Folder of the kept results, beside those of the profiles: no profile can have this name."""
+
+PARAMS = "params.yaml"
+"""The settings as they were, beside kept results: without them, later tables could not be compared with these."""
 
 
 def open_book(
@@ -73,6 +82,34 @@ def open_book(
         wanted=wanted,
         reasons=reasons(plan, results),
     )
+
+
+def open_shelf(results: Path, params: Path | None = None, reference: Path | None = None) -> Shelf:
+    """The books of every profile below ``results`` that has runs, and of the kept ones below ``reference``.
+
+    Args:
+        results: folder of all profiles.
+        params: the settings that name the planned runs; a profile that they do not have is taken as it is found.
+        reference: folder of the kept results, each with its own settings; ``results/reference`` if none is given.
+
+    Raises:
+        ValueError: for broken results, or if there are none at all.
+    """
+    kept = results / REFERENCE if reference is None else reference
+    config = None if params is None else paper_config(params)
+    known = () if config is None else tuple(config.params.profiles)
+    books = []
+    for folder in sorted(path.parent for path in results.glob("*/runs") if path.parent != kept):
+        if any(folder.glob(f"runs/**/{RECORD}")):
+            planned = folder.name in known
+            books.append(open_book(results, folder.name, params if planned else None, planned=planned))
+    for path in sorted(kept.glob(f"*/{RECORDS}")):
+        own = path.parent / PARAMS
+        book = open_book(kept, path.parent.name, own if own.is_file() else None, present=False)
+        books.append(replace(book, place=REFERENCE))
+    if not books:
+        raise ValueError(f"wanted finished runs in {results} or {kept}, got none")
+    return Shelf.of(books)
 
 
 def older_runs(plan: Plan, runs: Mapping[str, Run]) -> frozenset[str]:
