@@ -17,6 +17,7 @@ from uhn.layers.graphs import gcn_norm
 from uhn.layers.kan import bspline_basis, knot_grid
 from uhn.models import Inputs
 from uhn.randomness import stream
+from uhn.vocabulary import Activation
 
 DROPPING = [replace(case, layer=replace(case.layer, dropout=0.4)) for case in CASES if hasattr(case.layer, "dropout")]
 each_dropping = pytest.mark.parametrize("case", DROPPING, ids=lambda case: case.name)
@@ -213,6 +214,26 @@ def test_coinciding_knots_give_finite_values_and_gradients() -> None:
     )
     basis.square().sum().backward()
     assert basis.isfinite().all() and raw.grad is not None and raw.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_kan_written_out_is_the_kan_in_the_open(bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values and every gradient, where knots coincide, where an input lies on one, and outside the grid."""
+    layer = KAN(3, 2, bias=bias, activation=Activation.SILU)
+    weights = weights_of(layer)
+    weights["grid_knots"][0, 3:6] = weights["grid_knots"][1, :3] = -800.0
+    weights["grid_lower"][1] = -1.0
+    x = torch.cat([torch.linspace(-4, 4, 60, dtype=torch.float64), -torch.ones(3, dtype=torch.float64)]).view(-1, 3)
+    found = []
+    for traced in (False, True):
+        monkeypatch.setattr("uhn.layers.kan.traced", lambda traced=traced: traced)
+        held = {name: value.clone().requires_grad_() for name, value in weights.items()}
+        inputs = x.clone().requires_grad_()
+        out = layer.apply(held, inputs, Inputs(inputs))
+        found.append([out, *torch.autograd.grad(out.square().sum(), [*held.values(), inputs])])
+    for written, plain in zip(*found, strict=True):
+        assert written.isfinite().all()
+        torch.testing.assert_close(written, plain, rtol=1e-9, atol=1e-9)
 
 
 REFUSED = {

@@ -87,6 +87,10 @@ def test_matching_all_components_at_once(name: str, scale: float) -> None:
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-15)
 
 
+NOTHING = {"aten._unsafe_view", "aten.new_empty", "aten.empty_like", "aten.promote_types"}
+"""Views that torch does not call so, memory, and a question about types: no kernel on a GPU."""
+
+
 class Operations(TorchDispatchMode):
     """Counts operations that compute something."""
 
@@ -97,14 +101,15 @@ class Operations(TorchDispatchMode):
     def __torch_dispatch__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if not function.is_view:
+        name = str(function.overloadpacket)
+        if not function.is_view and name not in NOTHING and not name.startswith("profiler."):
             self.counts[str(function)] += 1
         return function(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize(
     ("dataset", "model", "most"),
-    [("cifar10", "cnn20-cifar10", 400), ("mnist", "mlp-mnist", 150), ("kv", "kan-g5-kv", 450)],
+    [("cifar10", "cnn20-cifar10", 300), ("mnist", "mlp-mnist", 100), ("kv", "kan-g5-kv", 150)],
 )
 def test_operations_of_a_step(dataset: str, model: str, most: int, tmp_path: Path) -> None:
     """Whatever the model's size: each is a kernel on a GPU. The optimiser there is one."""

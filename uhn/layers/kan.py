@@ -15,6 +15,8 @@ from uhn.layers.base import Axis, Context, InitTarget, Layer, Param, Weights, ca
 from uhn.layers.checks import activation_setting, last_axis
 from uhn.layers.flow import Flow
 from uhn.layers.functional import activate
+from uhn.layers.splines import SplineLayer
+from uhn.transforms import composing, differentiable_again, traced
 from uhn.vocabulary import Activation, AnyActivation, Initialization, LayerType
 
 
@@ -87,20 +89,25 @@ class KAN(Layer):
         dtype = torch.promote_types(torch.promote_types(x.dtype, weights["base_weight"].dtype), torch.float32)
         with torch.autocast(x.device.type, enabled=False):
             x, w = x.to(dtype), {name: value.to(dtype) for name, value in weights.items()}
-            knots = knot_grid(w["grid_lower"], w["grid_length"], w["grid_knots"])
-            spline = bspline_basis(x, knots, self.spline_order).flatten(1)  # [B, in (G + k)], input-major
-            spline_weight = (w["spline_weight"] * w["spline_scale"][..., None]).flatten(1)
-            base = F.linear(activate(x, self.activation, self.activation_param), w["base_weight"], w.get("base_bias"))
-            return base + F.linear(spline, spline_weight)
+            active = activate(x, self.activation, self.activation_param)
+            tensors = (x, active, *(w[param.name] for param in self.params()))
+            if traced() or composing():
+                return self._plain(*tensors)
+            bias = () if self.bias else (None,)
+            fast: Tensor = SplineLayer.apply(self.spline_order, *tensors[:3], *bias, *tensors[3:])  # type: ignore[no-untyped-call]
+            return differentiable_again(fast, self._plain, *tensors)
+
+    def _plain(self, x: Tensor, active: Tensor, base: Tensor, *rest: Tensor) -> Tensor:
+        """The layer in the open, for transforms and for gradients of its gradient."""
+        bias = rest[0] if self.bias else None
+        weight, scale, lower, length, knots = rest[self.bias :]
+        spline = bspline_basis(x, knot_grid(lower, length, knots), self.spline_order).flatten(1)
+        return F.linear(active, base, bias) + F.linear(spline, (weight * scale[..., None]).flatten(1))
 
 
 def knot_grid(lower: Float[Tensor, " in"], length: Float[Tensor, " in"], knots: Float[Tensor, "in K"]) -> Tensor:
     """Increasing knots ``lower + exp(length) cumsum(softmax(knots))`` (Eq 24), shape ``[in, K]``."""
-    shares = knots.softmax(-1)
-    if knots.device.type == "cuda":  # there cumsum is a slow kernel, or one without fixed order
-        up_to = torch.ones(knots.shape[1], knots.shape[1], dtype=knots.dtype, device=knots.device).triu()
-        return torch.addcmul(lower[:, None], length.exp()[:, None], shares @ up_to)
-    return lower[:, None] + length.exp()[:, None] * shares.cumsum(-1)
+    return lower[:, None] + length.exp()[:, None] * knots.softmax(-1).cumsum(-1)
 
 
 def bspline_basis(x: Float[Tensor, "B in"], knots: Float[Tensor, "in K"], order: int) -> Tensor:
