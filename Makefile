@@ -21,7 +21,7 @@ ifneq ($(shell mkdir -p $(CACHE) 2>/dev/null && test -w $(CACHE) && echo yes),ye
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: tables test lint types unit faults install clean
+.PHONY: tables test lint types unit faults install lock clean
 
 tables: $(STAMP)
 	@$(BIN)/snakemake tables --cores $(CORES) --config profile=$(PROFILE)
@@ -47,6 +47,14 @@ install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) workflow/install.py $(VENV) $(TORCH_INDEX)
+
+# One set of versions for every supported Python; those that stand stay where they can, UPGRADE=-U takes the newest.
+# PyTorch itself names the versions of the CUDA libraries that it wants.
+lock: $(STAMP)
+	@$(BIN)/pip install -q uv
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header $(UPGRADE) \
+	    --extra test --extra digits --extra slurm --extra s3 pyproject.toml -o constraints.txt
+	@sed -i -E -e '/^(cuda|nvidia|triton)\b/d' -e '1i # Tested versions (Python 3.11 and later), by "make lock". Use: pip install -c constraints.txt -e ".[test]"' constraints.txt
 
 clean:
 	rm -rf $(VENV) $(VENV).lock work logs .snakemake results/quick results/smoke

@@ -113,6 +113,6 @@ def test_every_value_in_a_rules_command_is_quoted(repository: Path) -> None:
                     or value.endswith(":q")
                     or line.strip().startswith('f"{LOGS}')
                 ), line
-    text = (repository / "Snakefile").read_text(encoding="utf-8")
+    text = (repository / "workflow/Snakefile").read_text(encoding="utf-8")
     assert 'OPTIONS = shlex.join(["--profile", PROFILE, "--params", GIVEN.params])' in text
     assert shlex.split(shlex.join(["my dir/{p}'s.yaml"])) == ["my dir/{p}'s.yaml"]

@@ -243,7 +243,7 @@ def parse_config(text: str, profile: str, origin: str = "params.yaml") -> Config
 
 def workflow_options(given: Mapping[str, Any]) -> WorkflowOptions:
     """Check what came with ``snakemake --config``. Raises :class:`ConfigError` naming what is unknown or wrong."""
-    words = {key: str(value) if key in ("profile", "params") else value for key, value in given.items()}
+    words = {key: str(value) if key != "gpus" else value for key, value in given.items()}
     try:
         return WorkflowOptions.model_validate(words)
     except ValidationError as error:

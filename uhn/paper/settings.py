@@ -262,3 +262,4 @@ class WorkflowOptions(Settings):
     profile: str = Field(default="quick", description="profile of the settings file")
     params: str = Field(default="params.yaml", description="the settings file")
     gpus: int = Field(default=0, ge=0, le=64, description="GPUs that a job which trains asks the executor for")
+    container: str = Field(default="uhn.sif", description="image in which `--sdm apptainer` runs the jobs")

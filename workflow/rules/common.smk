@@ -1,12 +1,14 @@
-# What the rules have in common: the files of runs and of choices, and what must stay the same for them to stand.
+# What the rules ask the plan: the files of runs and of choices, and what must stay the same for them to stand.
 
 from functools import cache
 from math import ceil
 
 from uhn.paper.costs import Cost, read_costs
+from uhn.paper.names import RunId
 from uhn.paper.runs.identity import settings_hash, source_digest
 from uhn.paper.runs.jobs import result_files
 from uhn.paper.sweeps.stages import STAGE_FILES
+from uhn.tasks.receipts import notice, read_receipt, receipt_file
 
 
 # Ends a command: its words go to the terminal and to the log, and its exit code stands, whatever becomes of the log.
@@ -51,3 +53,54 @@ def minutes(names, attempt):
 
 
 MEGABYTES = 6000  # what a job that trains asks a scheduler for: PyTorch, the data, what a training step keeps
+
+
+def receipt(dataset):
+    return receipt_file(dataset).as_posix()
+
+
+def say_what_stands_in():
+    if said := notice(found for name in PLAN.datasets() if (found := read_receipt(name))):
+        print(f"uhn: {said}", file=sys.stderr, flush=True)
+
+
+def sets_of(names):
+    # Files of the model sets that runs train on: the runs sample them anew, and start once they are written down.
+    return sorted({SETS[PLAN.run(name).model_set] for name in names if PLAN.run(name).model_set is not None})
+
+
+def rules_of_choice(sweeps):
+    # What decides a choice beside the trials' values.
+    return [[list(sweep.entry.guardrails.items()), sweep.entry.top, sorted(s.trials)] for sweep in sweeps for s in sweep.stages]
+
+
+def search_files(keys):
+    # A target asks for every file of a search: a job whose new trials nobody asks for would not be started.
+    sweeps = [PLAN.sweeps[key] for key in keys]
+    trials = [file for key in keys for name in PLAN.trial_names(key) for file in run_files(name)]
+    return trials + [file for sweep in sweeps for stage in sweep.stages for file in stage_files(sweep, stage)]
+
+
+# The functions below read what the wildcards of a rule say, where a job is one run or one trial.
+def run_name(w):
+    return str(RunId(w.experiment, w.method, int(w.seed)))
+
+
+def trial_name(w):
+    return str(RunId(w.experiment, w.method, int(w.seed), w.stage, w.trial))
+
+
+def stage_of(w):
+    sweep = PLAN.sweeps[f"{w.experiment}/{w.method}"]
+    return sweep, sweep.stage(w.stage)
+
+
+def outcome_before(w):
+    sweep, stage = stage_of(w)
+    before = sweep.before(stage)
+    return [sweep.file(Path(RESULTS), before).as_posix()] if before else []
+
+
+def trials_until(w):
+    sweep, stage = stage_of(w)
+    return [file for each in sweep.stages[: stage.number] for name in sweep.run_names(each) for file in run_files(name)]

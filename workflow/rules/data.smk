@@ -1,17 +1,7 @@
 # A receipt per dataset says that its files are there and have their checksums, or what takes their place and why. The special
 # functions need none.
 
-from uhn.tasks.receipts import RECEIPTS, notice, outdated, read_receipt, receipt_file
-
-
-def receipt(dataset):
-    return receipt_file(dataset).as_posix()
-
-
-def say_what_stands_in():
-    if said := notice(found for name in PLAN.datasets() if (found := read_receipt(name))):
-        print(f"uhn: {said}", file=sys.stderr, flush=True)
-
+from uhn.tasks.receipts import outdated
 
 # Nothing would look again at a dataset that was unavailable: its receipt is there, and no rule made it differently.
 if workflow.is_main_process:
@@ -34,9 +24,9 @@ rule fetch:
     output:
         receipt("{dataset}"),
     params:
-        folder=RECEIPTS.as_posix(),
+        folder=lambda w, output: Path(output[0]).parent.as_posix(),
         missing=lambda w: ["--allow-missing"] if PLAN.may_be_missing(w.dataset) else [],
     log:
         "logs/data/{dataset}.log",
     shell:
-        "python -m uhn data fetch {wildcards.dataset:q} {params.missing:q} --receipts {params.folder:q} " + LOGGED
+        f"python -m uhn data fetch {{wildcards.dataset:q}} {{params.missing:q}} --receipts {{params.folder:q}} {LOGGED}"

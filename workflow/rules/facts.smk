@@ -7,11 +7,6 @@ SETS = {name: path.as_posix() for name, path in set_files(PLAN, Path("results"))
 FACTS = {topic: path.as_posix() for topic, path in fact_files(PLAN, Path("results")).items()}
 
 
-def sets_of(names):
-    # Files of the model sets that runs train on: the runs sample them anew, and start once they are written down.
-    return sorted({SETS[PLAN.run(name).model_set] for name in names if PLAN.run(name).model_set is not None})
-
-
 if SETS:
 
     rule model_sets:

@@ -4,22 +4,9 @@
 import re
 
 from uhn.paper.runs.digest import package_digest
-from uhn.paper.names import FOLDER, RunId
-from uhn.paper.sweeps.stages import STAGE_FILES
+from uhn.paper.names import FOLDER
 
 SELECTION = package_digest("paper/sweeps/selection.py", "paper/commands/sweep.py")
-
-
-def rules_of_choice(sweeps):
-    # What decides a choice beside the trials' values.
-    return [[list(sweep.entry.guardrails.items()), sweep.entry.top, sorted(s.trials)] for sweep in sweeps for s in sweep.stages]
-
-
-# A target asks for every file of a search: a job whose new trials nobody asks for would not be started.
-def search_files(keys):
-    sweeps = [PLAN.sweeps[key] for key in keys]
-    trials = [file for key in keys for name in PLAN.trial_names(key) for file in run_files(name)]
-    return trials + [file for sweep in sweeps for stage in sweep.stages for file in stage_files(sweep, stage)]
 
 
 rule sweeps:
@@ -28,22 +15,6 @@ rule sweeps:
 
 
 if PLAN.config.profile.grouping == "run":
-
-    def stage_of(w):
-        sweep = PLAN.sweeps[f"{w.experiment}/{w.method}"]
-        return sweep, sweep.stage(w.stage)
-
-    def outcome_before(w):
-        sweep, stage = stage_of(w)
-        before = sweep.before(stage)
-        return [sweep.file(Path(RESULTS), before).as_posix()] if before else []
-
-    def trials_until(w):
-        sweep, stage = stage_of(w)
-        return [file for each in sweep.stages[: stage.number] for name in sweep.run_names(each) for file in run_files(name)]
-
-    def trial_name(w):
-        return str(RunId(w.experiment, w.method, int(w.seed), w.stage, w.trial))
 
     rule trial:
         input:

@@ -4,8 +4,6 @@
 
 import re
 
-from uhn.paper.names import RunId
-
 
 rule runs:
     input:
@@ -13,9 +11,6 @@ rule runs:
 
 
 if PLAN.config.profile.grouping == "run":
-
-    def run_name(w):
-        return str(RunId(w.experiment, w.method, int(w.seed)))
 
     rule train:
         input:
@@ -44,7 +39,7 @@ else:
 
         rule:
             name:
-                "train_" + re.sub(r"\W", "_", job)
+                f"train_{re.sub(r'[^0-9A-Za-z_]', '_', job)}"
             input:
                 [receipt(dataset) for dataset in PLAN.datasets(names)],
                 sets_of(names),
