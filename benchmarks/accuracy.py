@@ -25,7 +25,7 @@ from uhn.paper.plan import Plan
 from uhn.paper.runs.build import build_distribution, build_phases, build_tasks
 from uhn.paper.runs.execute import Session
 from uhn.paper.runs.finished import finished_metrics
-from uhn.paper.runs.identity import run_identity
+from uhn.paper.runs.identity import resolved, run_identity
 from uhn.paper.settings import RunSettings
 from uhn.sources import UniversalHypernetwork
 from uhn.sources.trunk import mlp
@@ -115,7 +115,7 @@ def train(settings: RunSettings, tasks: Sequence[Task], folder: Path) -> None:
     if finished_metrics(settings, folder, identity) is not None:
         return
     distribution = build_distribution(settings, tasks)
-    session = Session(settings, distribution, build_phases(settings, tasks), torch.device("cpu"))
+    session = Session(resolved(settings), distribution, build_phases(settings, tasks), torch.device("cpu"))
     if not isinstance(session.source, UniversalHypernetwork):
         raise ValueError(f"wanted a uhn run, got {session.source.kind} {settings.name}")
     session.source = session.loop.source = Kept(session.source, distribution.members[0][1])

@@ -20,6 +20,7 @@ from uhn.paper.config import load_config
 from uhn.paper.plan import Plan
 from uhn.paper.runs.build import build_distribution, build_tasks
 from uhn.paper.runs.execute import execute
+from uhn.paper.runs.identity import resolved
 from uhn.paper.runs.jobs import run_all
 from uhn.paper.runs.queue import Queue, work_off
 from uhn.paper.runs.record import hardware
@@ -127,7 +128,7 @@ def steps(options: argparse.Namespace, side: str, device: torch.device) -> int:
 
 def timed(settings: RunSettings, side: str, data: Path, device: torch.device) -> dict[str, Any]:
     """Milliseconds of a training step of one side, and the first losses."""
-    settings = settings.model_copy(update={"data": settings.data.model_copy(update={"stand_in": True})})
+    settings = resolved(settings.model_copy(update={"data": settings.data.model_copy(update={"stand_in": True})}))
     wrap: Callable[[WeightSource], WeightSource] | None = None
     if side != "ours":
         settings = settings.model_copy(update={"precision": "fp16" if device.type == "cuda" else "bf16"})

@@ -190,6 +190,19 @@ SAME: dict[str, Any] = {
 }
 
 
+def test_auto_is_bf16_on_a_gpu_and_fp32_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Part of the identity as what it stands for; a result of either stands wherever it is read."""
+    auto, fp32, bf16, fp16 = (settings(precision=name) for name in ("auto", "fp32", "bf16", "fp16"))
+    assert identity.settings_hash(auto) == identity.settings_hash(fp32) == identity.settings_hash(settings())
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert identity.settings_hash(auto) == identity.settings_hash(bf16) != identity.settings_hash(fp32)
+    on_cpu = settings(precision="auto", compute={"device": "cpu"})
+    assert identity.resolved(on_cpu).precision == "fp32" and identity.resolved(fp16).precision == "fp16"
+    recorded = [one.model_dump(mode="json") for one in (fp32, bf16, fp16)]
+    assert [identity.same_settings(one, auto) for one in recorded] == [True, True, False]
+    assert [identity.same_settings(one, fp32) for one in recorded] == [True, False, False]
+
+
 def test_settings_that_decide_the_result_are_identity_and_captions_are_not() -> None:
     base = identity.run_identity(settings(), ["f"])
     for key, value in CHANGES.items():

@@ -101,7 +101,7 @@ def check_tasks(rows: Iterable[Row] = ROWS) -> None:
         ], row.key
         assert all(task.device == torch.device("cpu") for task in tasks), row.key
         assert (run.score, run.validate_split, run.evaluate_every, run.members) == ("test", False, None, None), row.key
-        assert run.precision == "fp32", row.key
+        assert run.precision == "auto", row.key
 
 
 def check_phases(rows: Iterable[Row] = ROWS) -> None:

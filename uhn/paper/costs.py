@@ -15,6 +15,7 @@ from uhn.files import write_atomically
 from uhn.paper.budget import train_steps
 from uhn.paper.names import group_name
 from uhn.paper.runs.build import build_distribution, build_phases, build_source, build_tasks
+from uhn.paper.runs.identity import resolved
 from uhn.paper.runs.metrics import read_metrics
 from uhn.paper.runs.record import hardware
 from uhn.paper.runs.results import archived_runs
@@ -145,7 +146,7 @@ def _timed(source: WeightSource, distribution: SpecDistribution, phase: Phase, r
         distribution,
         [replace(phase, steps=repeats + 1, warmup=0)],
         seed=run.seed,
-        precision=run.precision,
+        precision=resolved(run).precision,
         report_at=lambda phase, step: False,
         after_step=after_step,
     )

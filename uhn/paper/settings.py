@@ -29,7 +29,7 @@ def takes_generator(method: str) -> bool:
 Method = Annotated[str, AfterValidator(known_method)]
 """Name of a weight source, a key of :data:`uhn.sources.SOURCES`."""
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 """At least one of something."""
@@ -200,7 +200,11 @@ class RunSettings(Settings):
     )
     init: InitSettings = Field(default=InitSettings(), description="the initialisation phase")
     train: TrainSettings = Field(description="the training phase")
-    precision: Precision = Field(default="fp32", description="arithmetic of the generator's MLP and the base model")
+    precision: Precision = Field(
+        default="auto",
+        description="arithmetic of the generator's MLP and the base model: auto is bf16 on a GPU and fp32 elsewhere; a "
+        "result stands as it was made, and says how",
+    )
     compute: ComputeSettings = Field(default=ComputeSettings(), description="device, threads and kernel")
     evaluate_every: Count | None = Field(
         default=None, description="epochs or steps between two evaluations on the validation split, none if none"
@@ -223,7 +227,7 @@ class RunSettings(Settings):
         Raises:
             ValidationError: for settings that today's code does not know.
         """
-        found = {key: value for key, value in settings.items() if key not in RETIRED}
+        found = {"precision": "fp32"} | {key: value for key, value in settings.items() if key not in RETIRED}
         if sizes := found.pop("baseline", None):  # what options were called for a day
             found["options"] = {key: value for key, value in sizes.items() if value is not None}
         return cls.model_validate(found)

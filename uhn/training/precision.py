@@ -23,6 +23,13 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
     return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
 
 
+def pick_precision(name: str, device: torch.device) -> str:
+    """Return the precision for ``auto``: ``bf16`` on a GPU, ``fp32`` elsewhere; any other name as it is."""
+    if name != "auto":
+        return name
+    return "bf16" if device.type == "cuda" else "fp32"
+
+
 def pick_device(name: str) -> torch.device:
     """Return the device for ``auto``, ``cpu`` or ``cuda``.
 

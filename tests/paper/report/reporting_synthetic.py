@@ -12,6 +12,7 @@ from recorded import lay, left, member
 
 from uhn.paper.budget import PaperRun, run_steps
 from uhn.paper.report.book import Book
+from uhn.paper.runs.identity import resolved
 from uhn.paper.runs.results import Run, load_runs
 from uhn.paper.settings import RunSettings
 from uhn.tasks import DATASETS
@@ -104,7 +105,7 @@ def planned(run: RunSettings, value: float | None = 0.98, **changes: Any) -> dic
         data.append({"name": task.dataset, "fingerprint": "f" * 64, "kind": "real", "detail": "d", "rows": rows})
     steps = run_steps(run) - run.init.steps
     own = {
-        "settings": run.model_dump(mode="json"),
+        "settings": resolved(run).model_dump(mode="json"),
         "data": data,
         "budget": {"init_steps": run.init.steps, "train_steps": steps, "epochs": run.train.epochs},
     }

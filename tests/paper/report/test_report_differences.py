@@ -49,7 +49,7 @@ PHRASES: dict[str, tuple[Any, str]] = {
     "train.warmup": (1, "warm-up 1 epoch (paper 5 epochs)"),
     "train.batch_size": (64, "batches of 64 (paper 256)"),
     "train.clip": (0.1, "gradient clipping 0.1 (paper off)"),
-    "precision": ("bf16", "precision bf16 (profile paper fp32)"),
+    "precision": ("fp16", "precision fp16 (profile paper auto)"),
 }
 """By setting, another value than the paper's for a model family on CIFAR-10, and what its caption must say then."""
 
@@ -212,6 +212,11 @@ def test_every_table_of_runs_says_their_arithmetic(whole: Params, tmp_path: Path
     assert built.cell("mnist-mlp", "uhn").marks == ()
     sentence = "Arithmetic: fp32; the paper's program trained in fp16 with AMP."
     assert sentence in to_markdown(built) and sentence in to_tex(built)
+    last = runs_of(text, "mnist-mlp", "paper")[-1]
+    leave(tmp_path, planned(changed(last, "precision", "bf16")), profile="paper")
+    built = table(tmp_path / "params.yaml", tmp_path, "table01", "paper")
+    assert built.precision == sentence.replace("fp32", "fp32, bf16 in mnist-mlp uhn")
+    assert built.cell("mnist-mlp", "uhn").marks == ()
 
 
 def test_a_step_of_a_full_batch_is_an_epoch(whole: Params, tmp_path: Path) -> None:

@@ -119,6 +119,8 @@ def _others(run: Run, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Ite
         pair = (mine[key], papers[key])
         if key == "train.warmup":
             pair = _in_unit(run, ours["train"]), _in_unit(run, theirs["train"])
+        if key == "precision" and pair in {("fp32", "auto"), ("bf16", "auto")}:  # the caption says which it was
+            continue
         if pair[0] != pair[1]:
             whose = "profile paper" if key == "precision" else "paper"  # the paper's own program mixes fp16 and fp32
             yield Difference(_beside(WORDS.get(key, key), *pair, whose))

@@ -87,9 +87,17 @@ class Table:
     @cached_property
     def precision(self) -> str:
         """One sentence about the arithmetic of the runs beside the paper's; empty without runs."""
-        evidence = (cell.evidence for cells in self.cells for cell in cells if cell.evidence is not None)
-        found = dict.fromkeys(str(run.settings.get("precision", "fp32")) for each in evidence for run in each.runs)
-        return f"Arithmetic: {' and '.join(found)}; the paper's program trained in fp16 with AMP." if found else ""
+        found: dict[str, dict[str, None]] = {}
+        for row, cells in zip(self.spec.rows, self.cells, strict=True):
+            for column, cell in zip(self.spec.columns, cells, strict=True):
+                for run in cell.evidence.runs if cell.evidence is not None else ():
+                    precision = str(run.settings.get("precision", "fp32"))
+                    found.setdefault(precision, {})[f"{row.key} {column.key}"] = None
+        if not found:
+            return ""
+        common, *others = sorted(found, key=lambda precision: -len(found[precision]))
+        told = [common, *(f"{precision} in {', '.join(found[precision])}" for precision in others)]
+        return f"Arithmetic: {', '.join(told)}; the paper's program trained in fp16 with AMP."
 
     @property
     def about(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from uhn.paper.config import ConfigError
 from uhn.paper.runs.execute import execute
-from uhn.paper.runs.identity import settings_hash
+from uhn.paper.runs.identity import as_made, settings_hash
 from uhn.paper.runs.jobs import alone, result_files
 from uhn.paper.settings import RunSettings
 from uhn.records import RECORD, read_record
@@ -38,14 +38,17 @@ def train_again(runs: Sequence[RunSettings], *, results: Path, work: Path, data_
         ConfigError: before anything is trained, for a run that has no result of these settings.
         ValueError: for a result that was altered.
     """
+    asked = []
     for run in runs:
         path = results / "runs" / run.name / RECORD
         if not path.is_file():
             raise ConfigError(f"--again: wanted a finished run to train again, got no {path}")
-        if read_record(path).get("settings_hash") != settings_hash(run):
+        then = read_record(path)
+        asked.append(as_made(run, then.get("settings", {}).get("precision")))
+        if then.get("settings_hash") != settings_hash(asked[-1]):
             raise ConfigError(f"--again: {path} is of other settings; `uhn run {run.name}` trains it with these")
     same = True
-    for run in runs:
+    for run in asked:
         place = work / run.name / AGAIN
         with alone(work, run.name):
             shutil.rmtree(place / "runs", ignore_errors=True)  # of an earlier time; its progress would be this one's

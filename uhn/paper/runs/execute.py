@@ -14,7 +14,7 @@ import torch
 from uhn.files import write_atomically
 from uhn.paper.runs.build import build_distribution, build_phases, build_source, build_tasks
 from uhn.paper.runs.finished import clean_up, finished_metrics, put_back, take_over, write_results
-from uhn.paper.runs.identity import run_identity
+from uhn.paper.runs.identity import resolved, run_identity
 from uhn.paper.runs.jobs import KEPT, result_files
 from uhn.paper.runs.members import mean_score, members_of
 from uhn.paper.runs.record import record
@@ -53,6 +53,7 @@ def execute(
         OSError: if a folder cannot be written or the data are unavailable.
     """
     folder, progress = results / "runs" / settings.name, work / settings.name / "progress.ckpt"
+    settings = resolved(settings)
     with reproducible(settings.compute.threads):
         device = pick_device(settings.compute.device)
         tasks = build_tasks(settings, data_root, device)

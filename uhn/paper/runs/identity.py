@@ -14,12 +14,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import ValidationError
 
 from uhn.models import zoo
 from uhn.paper.runs.digest import code_digest
 from uhn.paper.runs.parts import classes_of
 from uhn.paper.settings import RunSettings
+from uhn.training.precision import pick_precision
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,8 +59,22 @@ CHOSEN = ("layers", "models", "sources", "tasks", "files")
 nor one from another package; a chosen module's import from its own package does. How files are written never counts."""
 
 
+def resolved(settings: RunSettings) -> RunSettings:
+    """The settings with the precision that ``auto`` stands for where they are to be run: on this machine."""
+    device = settings.compute.device
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    return settings.model_copy(update={"precision": pick_precision(settings.precision, torch.device(name))})
+
+
+def as_made(present: RunSettings, precision: str | None) -> RunSettings:
+    """The settings with the precision of a result, if ``auto`` left it open: whichever machine made it."""
+    left_open = present.precision == "auto" and precision in ("fp32", "bf16")
+    return present.model_copy(update={"precision": precision}) if left_open else present
+
+
 def settings_hash(settings: RunSettings) -> str:
     """SHA-256 of what decides the result, without names and captions: two runs that agree here are the same run."""
+    settings = resolved(settings)
     found = settings.model_dump(mode="json", exclude={**dict.fromkeys(NOT_IDENTITY, True), **WITHIN})
     return _hash({name: value for name, value in found.items() if name != "options" or value})
 
@@ -74,7 +90,7 @@ def same_settings(recorded: Mapping[str, Any], present: RunSettings) -> bool:
         then = RunSettings.recorded({**recorded, **aside})
     except ValidationError:
         return False
-    return settings_hash(then) == settings_hash(present)
+    return settings_hash(then) == settings_hash(as_made(present, then.precision))
 
 
 def run_identity(settings: RunSettings, fingerprints: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from uhn.paper.config import ConfigError
 from uhn.paper.costs import Cost, read_costs
 from uhn.paper.plan import Plan
 from uhn.paper.runs.finished import read_metrics
-from uhn.paper.runs.identity import settings_hash
+from uhn.paper.runs.identity import as_made, settings_hash
 from uhn.paper.runs.jobs import Busy
 from uhn.paper.runs.results import archived_runs
 from uhn.paper.settings import RunSettings
@@ -147,7 +147,7 @@ def _there(run: RunSettings, found: Iterable[Mapping[str, Any]]) -> bool:
             made = RunSettings.recorded(record["settings"])
         except (KeyError, ValueError):
             continue
-        if settings_hash(made) == settings_hash(run):
+        if settings_hash(made) == settings_hash(as_made(run, made.precision)):
             return True
     return False
 
