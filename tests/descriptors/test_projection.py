@@ -258,12 +258,13 @@ def test_features_are_cached_until_the_encoding_changes() -> None:
 def test_what_is_kept_is_bounded_in_bytes_and_shared_between_specs(monkeypatch: pytest.MonkeyPatch) -> None:
     specs = [spec_of(Linear(size, 150), Linear(150, 40)) for size in range(100, 116)]
     ranges, encoding = Ranges.declared(specs), encoding_of("gff", 300)
-    kept = encoding.__dict__["_features"] = Kept(mib=9)
+    encoding.cache_mib = 9
     made: list[int] = []
     monkeypatch.setattr(grids, "windowed", lambda *args: (made.append(args[0].shape[0]), windowed(*args))[1])
     weight = torch.randn(2, 600, generator=stream(0, "weight"))
     for spec in specs:
         found = IndexFeatures.of(spec, ranges, encoding).project(weight, None)
+        kept: Kept = encoding.__dict__["_features"]
         distinct = {place: size for value in kept._values.values() for place, size in storages(planned(value))}
         assert kept.bytes == sum(distinct.values()) <= 9 * 2**20
         shared, made[:] = list(made), []

@@ -30,6 +30,7 @@ def settings(ranges: Ranges, root: Any, level: Any) -> Calls:
         "scale": [math.nan, math.inf, -math.inf, 0, -1.0, "100", None, True],
         "seed": [1.5, "1", None, True],
         "memory_mib": [-5, 1.5, "720", None, True, math.nan],
+        "cache_mib": [-5, 1.5, "448", None, True],
         "kernel": ["fast", None, 3],
         "allow_extrapolation": ["yes", 1, None],
         "structure_frequency": [7],

@@ -263,7 +263,7 @@ def unlike(**changes: Any) -> RunSettings:
         "init": {"steps": 3, "lr": 0.004, "warmup": 1},
         "train": {"lr": 0.002, "epochs": 2, "steps": None, "warmup": 1, "batch_size": 8, "clip": 0.05},
         "precision": "bf16",
-        "compute": {"device": "cpu", "threads": 1, "kernel": "eager"},
+        "compute": {"device": "cpu", "threads": 1, "kernel": "eager", "cache_mib": 7},
         "evaluate_every": 1,
         "checkpoint_seconds": 600.0,
     }  # fmt: skip
@@ -286,7 +286,7 @@ def check_unlike() -> None:
             "encoding": encoding, "scale": 20.0,
         }  # fmt: skip
         assert source.describe()["settings"] | wanted == source.describe()["settings"]
-        assert source.kernel == "eager"
+        assert source.kernel == "eager" and source.encoding.cache_mib == 7
         assert float(source.structure.encoding.matrix.std()) == pytest.approx(20, rel=0.3)
     plain = run.model_copy(update={"generator": run.generator.model_copy(update={"structure": False})})  # type: ignore[union-attr]
     assert source_of(plain).structure is None

@@ -48,6 +48,7 @@ IGNORED: dict[str, tuple[Any, str]] = {
     "train.batch_size": (256, "unlike"),
     "train.clip": (None, "phases"),
     "compute.kernel": ("auto", "unlike"),
+    "compute.cache_mib": (448, "unlike"),
 }
 """By setting: what it is taken for, and the check that notices."""
 

@@ -140,6 +140,7 @@ PLANTED: dict[str, tuple[Plant, str]] = {
     "a source is given no structure": (argument(UniversalHypernetwork, "structure", False), "unlike"),
     "a source is given no scale": (argument(UniversalHypernetwork, "scale", 100.0), "unlike"),
     "a source is given no encoding": (argument(UniversalHypernetwork, "encoding", "gff"), "sources"),
+    "a source is given no bound of its cache": (argument(UniversalHypernetwork, "cache_mib", 448), "unlike"),
     "a source is given no kernel": (argument(UniversalHypernetwork, "kernel", "auto"), "unlike"),
     "a chain has one level": (one_level, "sources"),
     "ranges are those of one model": (first_only, "sources"),

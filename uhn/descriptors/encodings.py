@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from uhn.arguments import above_zero, integer
+from uhn.descriptors.sharing import KEPT_MIB
 
 CACHE = "_features"
 """Attribute of an encoding under which :meth:`~uhn.descriptors.features.IndexFeatures.of` keeps what it has formed."""
@@ -30,6 +31,8 @@ class Frozen(nn.Module):
     state whose buffers are rounded is refused. What is formed from the buffers and kept stays behind when the module is
     copied, pickled or moved: it is formed again where it is wanted.
     """
+
+    cache_mib: int = KEPT_MIB
 
     def _apply(self, fn: Any, recurse: bool = True) -> Frozen:
         exact = dict(self._buffers)

@@ -102,7 +102,7 @@ class IndexFeatures:
             )
         if buffer is not None and buffer.is_inference():
             return cls(spec, ranges, encoding, whole)
-        kept: Kept = encoding.__dict__.setdefault(CACHE, Kept())
+        kept: Kept = encoding.__dict__.setdefault(CACHE, Kept(encoding.cache_mib))
         state = None if buffer is None else (buffer.data_ptr(), buffer._version, buffer.dtype)
         if buffer is not None:
             kept.formed_from.setdefault(state, buffer.detach())

@@ -155,6 +155,9 @@ class ComputeSettings(Settings):
         "torch alone, fused refuses to do without. A result stands whichever way it was made, and says which; progress "
         "is resumed the same way only",
     )
+    cache_mib: int = Field(
+        default=448, ge=0, le=2**20, description="MiB of a generator's plans that are kept from step to step"
+    )
 
 
 RETIRED = ("paper", "hyperparameters")
@@ -205,7 +208,7 @@ class RunSettings(Settings):
         description="arithmetic of the generator's MLP and the base model: auto is bf16 on a GPU and fp32 elsewhere; a "
         "result stands as it was made, and says how",
     )
-    compute: ComputeSettings = Field(default=ComputeSettings(), description="device, threads and kernel")
+    compute: ComputeSettings = Field(default=ComputeSettings(), description="device, threads, kernel and cache")
     evaluate_every: Count | None = Field(
         default=None, description="epochs or steps between two evaluations on the validation split, none if none"
     )

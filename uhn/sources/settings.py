@@ -24,5 +24,6 @@ class GeneratorSettings(TypedDict, total=False):
     condition_mode: Mode
     seed: int
     memory_mib: int
+    cache_mib: int
     kernel: KernelName
     allow_extrapolation: bool

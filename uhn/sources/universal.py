@@ -16,6 +16,7 @@ from uhn.arguments import above_zero, integer, yes_or_no
 from uhn.descriptors.encodings import GaussianFourier, make_encoding
 from uhn.descriptors.features import IndexFeatures
 from uhn.descriptors.ranges import STRUCTURE_NAMES, Ranges
+from uhn.descriptors.sharing import KEPT_MIB
 from uhn.models.spec import ModelSpec, one_spec, several_specs
 from uhn.randomness import stream, stream_seed
 from uhn.sources.backends import known_kernel, path_of
@@ -45,6 +46,8 @@ class UniversalHypernetwork(WeightSource):
             ``"film"``: scales and shifts inside the blocks, stronger, and every condition costs as much as a model.
         seed: decides every initial value; the caller's generators are left alone.
         memory_mib: what is kept for the backward pass at most; what does not fit is recomputed.
+        cache_mib: what is kept from step to step at most of bases, windows and factors of the models' axes; the rest
+            is formed again.
         kernel: ``"fused"`` for the compiled kernels, ``"eager"`` for torch alone, or ``"auto"``: fused on a CPU where
             they can be built (see :mod:`uhn.sources.backends`). The last bits differ.
         allow_extrapolation: serve specs outside the ranges, with one warning.
@@ -79,6 +82,7 @@ class UniversalHypernetwork(WeightSource):
         condition_mode: Mode = "add",
         seed: int = 0,
         memory_mib: int = 720,
+        cache_mib: int = KEPT_MIB,
         kernel: KernelName = "auto",
         allow_extrapolation: bool = False,
     ) -> None:
@@ -93,6 +97,7 @@ class UniversalHypernetwork(WeightSource):
             ("structure_frequencies", structure_frequencies, 1),
             ("seed", seed, None),
             ("memory_mib", memory_mib, 0),
+            ("cache_mib", cache_mib, 0),
         ):
             integer(who, name, value, least)
         for name, value in (("structure", structure), ("allow_extrapolation", allow_extrapolation)):
@@ -126,6 +131,7 @@ class UniversalHypernetwork(WeightSource):
             self.encoding = make_encoding(
                 encoding, len(INDEX_FIELDS), frequencies, scale, stream(seed, "index fourier")
             )
+            self.encoding.cache_mib = cache_mib
             self.index = nn.Linear(self.encoding.width, hidden)
             self.blocks = nn.ModuleList(ResidualBlock(hidden) for _ in range(blocks))
             self.readout = nn.Linear(hidden, 1)

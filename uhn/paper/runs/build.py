@@ -59,7 +59,7 @@ def source_arguments(settings: RunSettings) -> dict[str, Any]:
     arguments = generator.model_dump()
     arguments["frequencies"] = arguments.pop("index_frequencies")
     depth = {"depth": settings.depth} if settings.depth else {}
-    return arguments | {"kernel": settings.compute.kernel} | depth
+    return arguments | settings.compute.model_dump(include={"kernel", "cache_mib"}) | depth
 
 
 def build_phases(settings: RunSettings, tasks: Sequence[Task]) -> list[Phase]:

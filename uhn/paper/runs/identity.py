@@ -28,8 +28,9 @@ ROOT = Path(__file__).parents[2]
 NOT_IDENTITY = {"name", "experiment", "checkpoint_seconds", "evaluate_every"}
 """Settings that cannot change a result: names, and how often progress is saved or looked at."""
 
-WITHIN = {"compute": {"kernel"}}
-"""Likewise: it changes last bits; a finished run says which one it took, and an unfinished one goes on by the same."""
+WITHIN = {"compute": {"kernel", "cache_mib"}}
+"""Likewise: the kernel changes last bits; a finished run says which one it took, and an unfinished one goes on by the
+same. What the cache does not hold is formed again, in the same bits."""
 
 CORE = (
     "vocabulary",
