@@ -32,6 +32,8 @@ COMMANDS = {
     "facts": ("report", "measure what tables say of layers, model sets and graphs"),
     "render": ("report", "write tables, figures, coverage.md and report.html from finished runs"),
     "explain": ("report", "the way from a table's cell to its runs, settings, data and code"),
+    "archive": ("archive", "write a profile's results into one file for a repository such as Zenodo"),
+    "verify": ("archive", "check such a file, render its tables again, train one of its runs again"),
     "keep": ("report", "copy the small files of a profile's results to where git keeps them"),
 }
 """Module (in ``uhn.paper.commands``) and purpose of every command."""

@@ -63,7 +63,7 @@ def train_again(runs: Sequence[RunSettings], *, results: Path, work: Path, data_
     return same
 
 
-def differences(first: Path, second: Path, files: Sequence[str]) -> list[str]:
+def differences(first: Path, second: Path, files: Sequence[str], scores: Sequence[str] = SCORES) -> list[str]:
     """Say how two results of a run differ: weights, history without its times, scores, and what made them."""
     found = []
     if files[0] != "history.csv" and (first / files[0]).read_bytes() != (second / files[0]).read_bytes():
@@ -75,7 +75,7 @@ def differences(first: Path, second: Path, files: Sequence[str]) -> list[str]:
         )
         found.append(f"history.csv differs from line {row + 1} on")
     then, now = (read_record(folder / RECORD) for folder in (first, second))
-    found += [_said(key, then.get(key), now.get(key)) for key in SCORES if then.get(key) != now.get(key)]
+    found += [_said(key, then.get(key), now.get(key)) for key in scores if then.get(key) != now.get(key)]
     return found + ([f"made by {_said(key, *pair)}" for key, pair in _made_by(then, now)] if found else [])
 
 
