@@ -9,8 +9,8 @@ from typing import Final
 from uhn.paper.commands.sets import set_file
 from uhn.paper.names import RunId, is_trial, parse_group
 from uhn.paper.plan import Plan
+from uhn.paper.report.formats import FORMATS
 from uhn.paper.report.searched import outcome_files
-from uhn.paper.report.tables import FORMATS
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import EARLY, KERNELS, MODEL, tables
 from uhn.paper.tables.several import FAMILIES

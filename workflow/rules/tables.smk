@@ -3,7 +3,7 @@
 
 from uhn.paper.runs.digest import package_digest
 from uhn.paper.plan import plan_hash
-from uhn.paper.report.tables import FORMATS
+from uhn.paper.report.formats import FORMATS
 from uhn.paper.wanted import page_names, read_files, rendered_files, table_files
 
 RENDERED = [path.as_posix() for path in rendered_files(PLAN, Path("results"))]

@@ -84,8 +84,8 @@ def test_explain_shows_the_whole_way(results: Path, capsys: pytest.CaptureFixtur
     assert command("explain", "table01", "mnist-mlp", "uhn", "--results", results, "--no-plan") == 0
     text = capsys.readouterr().out
     for part in (
-        "table01 / mnist-mlp / uhn: 98.00 ± 0.00 (reduced)",
-        "differs    2 seeds (paper 3)",
+        "table01 / mnist-mlp / uhn: 98.00 ± 0.00 (reduced, ≠)",
+        "differs    seeds 2 (paper 3)",
         "run        mnist-mlp/uhn/seed-2",
         f"identity   {1:064x}",
         f"settings   {2:064x}",

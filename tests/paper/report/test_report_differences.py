@@ -19,9 +19,12 @@ from uhn.paper.names import RunId
 from uhn.paper.plan import Plan
 from uhn.paper.report import reductions
 from uhn.paper.report.coverage import to_markdown as coverage
+from uhn.paper.report.formats import to_markdown
+from uhn.paper.report.latex import tex, to_tex
+from uhn.paper.report.matrix import TITLE
 from uhn.paper.report.reductions import SAID_ELSEWHERE
 from uhn.paper.report.render import open_book
-from uhn.paper.report.tables import Table, build, to_markdown, to_tex
+from uhn.paper.report.tables import Table, build
 from uhn.paper.settings import RunSettings
 from uhn.paper.sweeps.stages import Outcome, Values
 from uhn.paper.tables.catalogue import tables
@@ -29,29 +32,29 @@ from uhn.paper.tables.catalogue import tables
 SEEDS = (21962, 59358, 78117)
 
 PHRASES: dict[str, tuple[Any, str]] = {
-    "members": (10, "10 seen members evaluated (paper 50)"),
-    "validate_split": (True, "validation split on (paper off)"),
-    "data.train_rows": (100, "100 training rows (paper 50,000)"),
-    "data.test_rows": (100, "100 test rows (paper 10,000)"),
-    "generator.hidden": (8, "hidden width 8 (paper 128)"),
-    "generator.blocks": (3, "residual blocks 3 (paper 2)"),
-    "generator.index_frequencies": (16, "index frequencies 16 (paper 2,048)"),
-    "generator.structure_frequencies": (4, "structure frequencies 4 (paper 32)"),
-    "generator.structure": (False, "task-structure encoder off (paper on)"),
-    "generator.encoding": ("raw", "encoding raw (paper gff)"),
-    "generator.scale": (10.0, "frequency scale 10 (paper 100)"),
-    "init.steps": (20_000, "20,000 initialisation steps (paper 12,800)"),
-    "init.lr": (3e-4, "initialisation rate 0.0003 (paper 0.0001)"),
-    "init.warmup": (7, "initialisation warm-up 7 (paper 0)"),
-    "train.lr": (2e-5, "learning rate 2e-5 (paper 0.0001)"),
-    "train.epochs": (1, "196 training steps (paper 627,200)"),
-    "train.steps": (700_000, "700,000 training steps (paper 627,200)"),
-    "train.warmup": (1, "warm-up 1 epoch (paper 5 epochs)"),
-    "train.batch_size": (64, "batches of 64 (paper 256)"),
-    "train.clip": (0.1, "gradient clipping 0.1 (paper off)"),
-    "precision": ("fp16", "precision fp16 (profile paper auto)"),
+    "members": (10, "members evaluated 10 / 50"),
+    "validate_split": (True, "validation split on / off"),
+    "data.train_rows": (100, "training rows 100 / 50,000"),
+    "data.test_rows": (100, "test rows 100 / 10,000"),
+    "generator.hidden": (8, "hidden width 8 / 128"),
+    "generator.blocks": (3, "residual blocks 3 / 2"),
+    "generator.index_frequencies": (16, "index frequencies 16 / 2,048"),
+    "generator.structure_frequencies": (4, "structure frequencies 4 / 32"),
+    "generator.structure": (False, "task-structure encoder off / on"),
+    "generator.encoding": ("raw", "encoding raw / gff"),
+    "generator.scale": (10.0, "frequency scale 10 / 100"),
+    "init.steps": (20_000, "initialisation steps 20,000 / 12,800"),
+    "init.lr": (3e-4, "initialisation rate 0.0003 / 0.0001"),
+    "init.warmup": (7, "initialisation warm-up 7 / 0"),
+    "train.lr": (2e-5, "learning rate 2e-5 / 0.0001"),
+    "train.epochs": (1, "training steps 196 / 627,200"),
+    "train.steps": (700_000, "training steps 700,000 / 627,200"),
+    "train.warmup": (1, "warm-up 1 epoch / 5 epochs"),
+    "train.batch_size": (64, "batch 64 / 256"),
+    "train.clip": (0.1, "gradient clipping 0.1 / off"),
+    "precision": ("fp16", "precision fp16 / auto (profile paper)"),
 }
-"""By setting, another value than the paper's for a model family on CIFAR-10, and what its caption must say then."""
+"""By setting, another value than the paper's for a model family on CIFAR-10, and what its table must say."""
 
 
 def leaves(settings: dict[str, Any], prefix: str = "") -> Iterator[str]:
@@ -121,8 +124,8 @@ def test_every_setting_is_compared_or_said_elsewhere(whole: Params) -> None:
 
 
 @pytest.mark.parametrize("setting", PHRASES)
-def test_a_setting_that_is_not_the_papers_is_in_the_caption(whole: Params, tmp_path: Path, setting: str) -> None:
-    """The profile's plan has the other value; nothing else differs, and the caption says nothing else."""
+def test_a_setting_that_is_not_the_papers_is_said(whole: Params, tmp_path: Path, setting: str) -> None:
+    """The profile's plan has the other value; nothing else differs, and nothing else is said."""
     value, phrase = PHRASES[setting]
     overlay: Params = {}
     *path, last = setting.split(".")
@@ -137,10 +140,12 @@ def test_a_setting_that_is_not_the_papers_is_in_the_caption(whole: Params, tmp_p
     cell = built.cell("cnn-mixed-width", "seen")
     assert cell.text == "50.00 ± 0.00"
     assert phrase in to_markdown(built)
-    sentence = next(text for text in built.differences if "(Seen)" in text)
+    assert f"{TITLE}:" in to_tex(built) and tex(phrase) in to_tex(built)
+    sentences = built.differences.common
+    assert not built.differences.lines and all(each.startswith("Seen, Unseen: ") for each in sentences)
     # steps follow from batches and rows, the unit of the warm-up from that of the budget
     beside = {"train.batch_size": 2, "data.train_rows": 2, "train.steps": 2, "validate_split": 3}
-    assert sentence.count("paper ") == beside.get(setting, 1), sentence
+    assert sum(each.count(" / ") for each in sentences) == beside.get(setting, 1), sentences
 
 
 def test_a_baseline_of_another_size_is_in_the_caption(whole: Params, tmp_path: Path) -> None:
@@ -151,8 +156,7 @@ def test_a_baseline_of_another_size_is_in_the_caption(whole: Params, tmp_path: P
     config = parse_config(text, "other")
     leave(tmp_path, *(planned(config.resolve("cifar10-cnn20", m, 21962)) for m in ("ha", "chunked")), profile="other")
     built = table(tmp_path / "params.yaml", tmp_path, "table02", "other")
-    (sentence,) = (text for text in built.differences if "source with" in text)
-    assert "(Chunked)" in sentence and "source with chunk 640 (paper 6,000), hidden 32 (paper 100)" in sentence
+    assert "Chunked: chunk 640 / 6,000; hidden 32 / 100." in built.differences.common
 
 
 def test_a_setting_that_nobody_has_named_is_said_under_its_own(
@@ -165,7 +169,7 @@ def test_a_setting_that_nobody_has_named_is_said_under_its_own(
     (tmp_path / "params.yaml").write_text(text)
     leave(tmp_path, *map(with_members, runs_of(text, "cnn-mixed-width")), profile="other")
     built = table(tmp_path / "params.yaml", tmp_path, "table03", "other")
-    assert "train.clip 0.1 (paper off)" in to_markdown(built)
+    assert "train.clip 0.1 / off" in to_markdown(built)
 
 
 def test_the_profile_paper_is_held_against_the_paper_too(whole: Params, tmp_path: Path) -> None:
@@ -176,7 +180,7 @@ def test_the_profile_paper_is_held_against_the_paper_too(whole: Params, tmp_path
     leave(tmp_path, *map(planned, runs_of(text, "mnist-mlp", "paper")), profile="paper")
     built = table(tmp_path / "params.yaml", tmp_path, "table01", "paper")
     assert built.cell("mnist-mlp", "uhn").marks == ("changed",)
-    assert "warm-up 1 epoch (paper 5 epochs)" in to_markdown(built)
+    assert "warm-up 1 epoch / 5 epochs" in to_markdown(built)
 
 
 def test_nothing_is_the_papers_where_nobody_knows_the_papers(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from uhn.paper.config import load_config
 from uhn.paper.plan import Plan
 from uhn.paper.report.coverage import table_lines
 from uhn.paper.report.explain import explain
+from uhn.paper.report.formats import to_markdown
 from uhn.paper.report.render import open_book
-from uhn.paper.report.tables import build, shown, to_markdown
+from uhn.paper.report.tables import build, shown
 from uhn.paper.sweeps.stages import Outcome, Values
 from uhn.paper.tables.catalogue import tables
 

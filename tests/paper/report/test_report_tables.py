@@ -13,7 +13,10 @@ import pytest
 from reporting_synthetic import GENERATOR, leave, metrics, opened
 
 from uhn.paper.report.book import Book
-from uhn.paper.report.tables import FORMATS, Table, build, tex, to_csv, to_markdown, to_provenance, to_tex
+from uhn.paper.report.formats import FORMATS, to_csv, to_markdown, to_provenance
+from uhn.paper.report.latex import tex, to_tex
+from uhn.paper.report.matrix import TITLE
+from uhn.paper.report.tables import Table, build
 from uhn.paper.tables.catalogue import tables, worth
 from uhn.paper.tables.keys import CellKey
 
@@ -72,32 +75,57 @@ def test_a_regression_no_better_than_the_mean_is_not_trained(tmp_path: Path, val
     assert ("not trained" in cell(tmp_path, "kan-kv", "uhn", "table11")[1]) is marked
 
 
-def test_every_reduction_is_in_the_caption(tmp_path: Path) -> None:
+def test_every_reduction_is_in_the_matrix(tmp_path: Path) -> None:
     small = GENERATOR | {"hidden": 32, "index_frequencies": 256}
     rows = {"train": 4000, "val": 0, "test": 1000}
     record = metrics(method="uhn", seed=1, full=False, rows=rows, generator=small)
     record["settings"]["train"]["batch_size"] = 64
     record["budget"]["init_steps"] = 50
-    leave(tmp_path, record, metrics(method="direct", seed=1))
-    text = " ".join(table(tmp_path).differences)
-    for phrase in (
-        "generator with hidden width 32 (paper 64), index frequencies 256 (paper 1,024)",
-        "2,350 training steps (paper 23,500)",
-        "50 initialisation steps (paper 100)",
-        "4,000 training rows (paper 60,000)",
-        "1,000 test rows (paper 10,000)",
-        "batches of 64 (paper 256)",
-        "1 seed (paper 3)",
-    ):
-        assert phrase in text
-    direct = text.partition("(Direct), mnist-mlp: ")[2].partition("Acc. %")[0]
-    assert direct.strip() == "1 seed (paper 3)."
+    leave(tmp_path, record, metrics(method="direct", seed=1), metrics("cora-gcn", "uhn", seed=1))
+    found = table(tmp_path).differences
+    assert found.common == ("Direct, UHN: seeds 1 / 3.",)
+    ((row, column, texts),) = found.lines
+    assert (row, column) == ("mnist-mlp", "UHN")
+    assert dict(zip(found.aspects, texts, strict=True)) == {
+        "steps": "training 2,350 / 23,500; initialisation 50 / 100",
+        "rows": "training 4,000 / 60,000; test 1,000 / 10,000",
+        "batch": "64 / 256",
+        "generator": "hidden width 32 / 64; index frequencies 256 / 1,024",
+    }
+    text = to_markdown(table(tmp_path))
+    assert "- Direct, UHN: seeds 1 / 3.\n" in text and "| Row | Column | Steps | Rows | Batch | Generator |" in text
+    assert text.index("| Image | MNIST | MLP |") < text.index("- *reduced*") < text.index("| mnist-mlp | UHN |")
 
 
 def test_nothing_is_reduced_at_the_papers_budget(tmp_path: Path) -> None:
     leave(tmp_path, *[metrics(method=m, seed=s) for s in VALUES for m in ("direct", "uhn")])
-    assert table(tmp_path).differences == ()
-    assert "Reduced" not in to_markdown(table(tmp_path))
+    assert not table(tmp_path).differences
+    assert TITLE not in to_markdown(table(tmp_path))
+
+
+def test_a_column_that_says_one_thing_is_a_sentence(tmp_path: Path) -> None:
+    leave(tmp_path, metrics("kan-kv", "uhn", 1, 0.1))
+    built = table(tmp_path, "table13")
+    sentence = "selected (init lr), selected (init steps), selected (train lr), selected (train epochs)"
+    assert f"- {sentence}: not swept in this profile in every row.\n" in to_markdown(built)
+    assert "not swept" not in to_markdown(built).partition("\n\n- ")[0]
+    assert "not swept" not in to_tex(built).partition(r"\bottomrule")[0]
+
+
+def test_arms_that_differ_otherwise_than_the_papers_have_a_sign(tmp_path: Path) -> None:
+    leave(tmp_path, metrics(method="direct", seed=1, full=False), metrics(method="uhn", seed=1, full=False))
+    same = table(tmp_path)  # both a tenth of the paper's steps
+    assert "≠" not in same.cell("mnist-mlp", "direct").marks and not any("steps" in each for each in same.unequal)
+    leave(tmp_path, metrics(method="uhn", seed=1))
+    built = table(tmp_path)
+    assert all(built.cell("mnist-mlp", column).marks[-1] == "≠" for column in ("direct", "uhn"))
+    sentence = (
+        "mnist-mlp/uhn against mnist-mlp/direct: training steps 23,500 against 2,350 (paper 23,500 against 23,500)."
+    )
+    assert built.unequal == (sentence,)
+    text = to_markdown(built)
+    assert f"- {sentence}\n" in text and "- *≠*: a comparison whose arms" in text
+    assert "reduced; ≠" in to_csv(built) and f"{sentence}\\par" in to_tex(built)
 
 
 def test_both_generator_counts_are_printed(tmp_path: Path) -> None:
@@ -161,12 +189,11 @@ def test_latex_is_balanced_and_has_one_entry_a_column(tmp_path: Path) -> None:
     bare = re.sub(r"\\[\\{}%&#_$]", "", text)
     assert bare.count("{") == bare.count("}")
     assert bare.count("$") % 2 == 0
-    assert re.findall(r"\\begin{(\w+)}", text) == re.findall(r"\\end{(\w+)}", text)[::-1]
-    columns = len(tables()["table01"].columns)
-    body = text.partition(r"\toprule")[2].partition(r"\bottomrule")[0]
+    assert sorted(re.findall(r"\\begin{(\w+\*?)}", text)) == sorted(re.findall(r"\\end{(\w+\*?)}", text))
+    body = text.partition(r"\midrule")[2].partition(r"\bottomrule")[0]
     rows = [line for line in body.splitlines() if line.endswith(r"\\")]
-    assert len(rows) == 12
-    assert all(len(re.findall(r"(?<!\\)&", line)) == columns - 1 for line in rows)
+    assert len(rows) == 11
+    assert all(len(re.findall(r"(?<!\\)&", line)) == len(table(tmp_path).columns) - 1 for line in rows)
     assert tex("a_b & 5% #1 {x} ~ ^ \\ ±") == (
         r"a\_b \& 5\% \#1 \{x\} \textasciitilde{} \textasciicircum{} \textbackslash{} $\pm$"
     )
@@ -175,7 +202,7 @@ def test_latex_is_balanced_and_has_one_entry_a_column(tmp_path: Path) -> None:
 def test_markdown_rows_have_one_entry_a_column(tmp_path: Path) -> None:
     leave(tmp_path, metrics(seed=1))
     lines = [line for line in to_markdown(table(tmp_path)).splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {len(tables()["table01"].columns) + 1}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {len(table(tmp_path).columns) + 1}
 
 
 def test_provenance_leads_from_a_cell_to_settings_data_and_code(tmp_path: Path) -> None:

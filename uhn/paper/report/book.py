@@ -10,7 +10,7 @@ from typing import Any
 from uhn.paper.budget import PaperRun
 from uhn.paper.names import parse_group
 from uhn.paper.report.baseline import Baseline, baseline
-from uhn.paper.report.reductions import Difference, differences
+from uhn.paper.report.reductions import Difference, differences, fewer
 from uhn.paper.report.statistics import Statistic, aggregate
 from uhn.paper.runs.results import Run
 from uhn.paper.tables import published as paper
@@ -151,7 +151,7 @@ class Evidence:
         found |= dict.fromkeys(each for run in self.runs for each in self._members(run))
         planned = self.statistic.total
         if self.runs and planned < self.paper.seeds:
-            found[Difference(f"{planned} seed{'s' * (planned != 1)} (paper {self.paper.seeds})", True)] = None
+            found[fewer("seeds", "seeds", planned, self.paper.seeds)] = None
         return tuple(found)
 
     @cached_property
@@ -226,8 +226,7 @@ class Evidence:
             return ()
         seen = self.key.pick == "seen"
         own = sum(entry.get("seen") is seen for entry in (run.get("values") or {}).values())
-        phrase = f"{own} {self.key.pick} members evaluated (paper {wanted})"
-        return (Difference(phrase, True),) if own < wanted else ()
+        return (fewer("rows", "members evaluated", own, wanted),) if own < wanted else ()
 
     def _value(self, run: Run) -> float:
         pick = self.key.pick

@@ -9,6 +9,7 @@ from html import escape
 from uhn.paper.names import FOLDER
 from uhn.paper.report import coverage
 from uhn.paper.report.book import Book, Evidence
+from uhn.paper.report.matrix import TITLE
 from uhn.paper.report.page_runs import anchor, group_section, told
 from uhn.paper.report.style import STYLE
 from uhn.paper.report.tables import Table, build
@@ -88,7 +89,16 @@ def _table(table: Table) -> str:
             for column, cell in zip(spec.columns, cells, strict=True)
         ]
         body.append(f"<tr>{''.join(line)}</tr>")
-    caption = "".join(f"<li>{escape(text)}</li>" for text in table.differences[1:])
+    found = table.differences
+    heads_ = "".join(f"<th>{escape(text)}</th>" for text in ("row", "column", *found.aspects))
+    lines = "".join(
+        f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in (row, column, *texts))}</tr>"
+        for row, column, texts in found.lines
+    )
+    matrix = (
+        f'<div class="scroll" tabindex="0"><table><thead><tr>{heads_}</tr></thead><tbody>{lines}</tbody></table></div>'
+    )
+    said = [*table.constant, *table.unequal, *([f"{TITLE}:"] if found else []), *found.common]
     notes = [f"<li><b>{escape(word)}</b>: {escape(meaning)}</li>" for word, meaning in table.legend]
     notes += [f"<li>{escape(note)}</li>" for note in spec.notes]
     return (
@@ -96,7 +106,8 @@ def _table(table: Table) -> str:
         + (f'<p class="small">{escape(table.about)}</p>' if table.about else "")
         + f'<div class="scroll" tabindex="0"><table class="cards"><thead><tr>{heads}</tr></thead>'
         + f'<tbody>{"".join(body)}</tbody></table></div><ul class="legend">{"".join(notes)}</ul>'
-        + (f'<p class="small">{escape(table.differences[0])}</p><ul class="caption">{caption}</ul>' if caption else "")
+        + "".join(f'<p class="small">{escape(text)}</p>' for text in said)
+        + (matrix if found.lines else "")
         + "</section>"
     )
 

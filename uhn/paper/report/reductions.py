@@ -4,34 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from uhn.paper.budget import PaperRun
 from uhn.paper.runs.results import Run
 from uhn.paper.tables import published as paper
 
-WORDS: Final = {
-    "generator.hidden": "hidden width",
-    "generator.blocks": "residual blocks",
-    "generator.index_frequencies": "index frequencies",
-    "generator.structure_frequencies": "structure frequencies",
-    "generator.structure": "task-structure encoder",
-    "generator.encoding": "encoding",
-    "generator.scale": "frequency scale",
-    "init.lr": "initialisation rate",
-    "init.warmup": "initialisation warm-up",
-    "train.lr": "learning rate",
-    "train.warmup": "warm-up",
-    "train.clip": "gradient clipping",
-    "validate_split": "validation split",
+Aspect = Literal["steps", "rows", "seeds", "batch", "generator", "rate", "warm-up", "clipping", "other"]
+"""What a difference is about: a column of the matrix of reductions."""
+
+WORDS: Final[dict[str, tuple[Aspect, str]]] = {
+    "generator.hidden": ("generator", "hidden width"),
+    "generator.blocks": ("generator", "residual blocks"),
+    "generator.index_frequencies": ("generator", "index frequencies"),
+    "generator.structure_frequencies": ("generator", "structure frequencies"),
+    "generator.structure": ("generator", "task-structure encoder"),
+    "generator.encoding": ("generator", "encoding"),
+    "generator.scale": ("generator", "frequency scale"),
+    "init.lr": ("rate", "initialisation rate"),
+    "init.warmup": ("warm-up", "initialisation warm-up"),
+    "train.lr": ("rate", "learning rate"),
+    "train.warmup": ("warm-up", "warm-up"),
+    "train.clip": ("clipping", "gradient clipping"),
+    "validate_split": ("other", "validation split"),
 }
-"""Printed names of settings; any other is printed as it is called."""
+"""What a setting is about, and its printed name; any other is printed as it is called."""
 
 SAID_ELSEWHERE: Final = {
     "name", "experiment", "method", "seed", "tasks", "model_set", "depth",  # what the row is: no profile changes it
     "score",  # a trial's; no table shows one
     "data.stand_in",  # whether one was used is a mark
-    "compute.device", "compute.threads", "compute.kernel",  # decide last bits at most
+    "compute.device", "compute.threads", "compute.kernel", "compute.cache_mib",  # decide last bits at most
     "checkpoint_seconds", "evaluate_every",  # how often a run is saved and looked at
 }  # fmt: skip
 """Settings that no caption compares. Every other one that is not the paper's is in :func:`differences`."""
@@ -42,15 +45,38 @@ COUNTED: Final = {
 """Settings that are compared by what they came to: rows, members and steps of the record."""
 
 PARTS: Final = ("generator", "options")
-"""Settings of the weight source, which are told in one phrase."""
+"""Settings of the weight source."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that is not the paper's, as a phrase; ``less`` if it is a smaller budget and not just another value."""
+    """Something that is not the paper's.
 
-    phrase: str
+    Args:
+        aspect: what it is about.
+        what: its name, as printed.
+        ours: the value that the runs have.
+        theirs: the paper's.
+        less: whether it is a smaller budget and not just another value.
+        whose: who has the other value.
+    """
+
+    aspect: Aspect
+    what: str
+    ours: str
+    theirs: str
     less: bool = False
+    whose: str = "paper"
+
+    @property
+    def phrase(self) -> str:
+        """In words, for a sentence."""
+        return f"{self.what} {self.ours} ({self.whose} {self.theirs})"
+
+    @property
+    def pair(self) -> str:
+        """Ours beside the paper's."""
+        return f"{self.ours} / {self.theirs}" + ("" if self.whose == "paper" else f" ({self.whose})")
 
 
 def dataset_names(run: Run) -> list[str]:
@@ -71,14 +97,20 @@ def differences(run: Run, full: PaperRun) -> tuple[Difference, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def fewer(aspect: Aspect, what: str, ours: int, theirs: int) -> Difference:
+    """A count that is not the paper's."""
+    return Difference(aspect, what, f"{ours:,}", f"{theirs:,}", ours < theirs)
+
+
 def _source(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[Difference]:
-    """The settings of the weight source, in one phrase."""
-    for part, word in (("options", "source"), ("generator", "generator")):
+    """The settings of the weight source."""
+    for part in PARTS:
         mine, papers = ours.get(part) or {}, theirs.get(part) or {}
-        pairs = {key: (mine.get(key), papers[key]) for key in papers if mine.get(key) != papers[key]}
-        if mine and pairs:
-            phrases = (_beside(WORDS.get(f"{part}.{key}", key), *pair) for key, pair in pairs.items())
-            yield Difference(f"{word} with {', '.join(phrases)}", any(map(_less, pairs.values())))
+        for key in papers if mine else ():
+            if mine.get(key) != papers[key]:
+                _, word = WORDS.get(f"{part}.{key}", ("", key))
+                pair = mine.get(key), papers[key]
+                yield Difference("generator", word, _show(pair[0]), _show(pair[1]), _less(pair))
 
 
 def _steps(run: Run, full: PaperRun) -> Iterator[Difference]:
@@ -89,7 +121,7 @@ def _steps(run: Run, full: PaperRun) -> Iterator[Difference]:
     ):
         ours = budget.get(key, 0)
         if ours != theirs:
-            yield Difference(f"{ours:,} {word} steps (paper {theirs:,})", ours < theirs)
+            yield fewer("steps", f"{word} steps", ours, theirs)
 
 
 def _data(run: Run, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[Difference]:
@@ -99,13 +131,13 @@ def _data(run: Run, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Itera
         known = paper.dataset(name)
         if known is None:
             continue
-        prefix = f"{known.label}: " if several else ""
+        prefix = f"{known.label} " if several else ""
         for split, word, papers in (("train", "training", known.train_rows), ("test", "test", known.test_rows)):
             rows = data.get("rows", {}).get(split)
             if rows is not None and rows < papers and ours.get("score", "test") == "test":
-                yield Difference(f"{prefix}{rows:,} {word} rows (paper {papers:,})", True)
+                yield fewer("rows", f"{prefix}{word} rows", rows, papers)
         if not known.full_batch and batch and batch != wanted_batch:
-            yield Difference(f"batches of {batch} (paper {wanted_batch})")
+            yield Difference("batch", "batch", _show(batch), _show(wanted_batch))
 
 
 def _others(run: Run, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[Difference]:
@@ -123,7 +155,8 @@ def _others(run: Run, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Ite
             continue
         if pair[0] != pair[1]:
             whose = "profile paper" if key == "precision" else "paper"  # the paper's own program mixes fp16 and fp32
-            yield Difference(_beside(WORDS.get(key, key), *pair, whose))
+            aspect, word = WORDS.get(key, ("other", key))
+            yield Difference(aspect, word, _show(pair[0]), _show(pair[1]), whose=whose)
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -146,10 +179,6 @@ def _less(pair: tuple[Any, Any]) -> bool:
     """Whether a size is smaller than the paper's."""
     ours, theirs = pair
     return isinstance(ours, int) and isinstance(theirs, int) and ours < theirs
-
-
-def _beside(word: str, ours: Any, theirs: Any, whose: str = "paper") -> str:
-    return f"{word} {_show(ours)} ({whose} {_show(theirs)})"
 
 
 def _show(value: Any) -> str:

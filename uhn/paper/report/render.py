@@ -18,8 +18,9 @@ from uhn.paper.report.claims_page import to_markdown
 from uhn.paper.report.drawing import nothing, remark, save
 from uhn.paper.report.evidence import Shelf
 from uhn.paper.report.facts import load_facts, paper_config, paper_runs, paper_selection
+from uhn.paper.report.formats import FORMATS
 from uhn.paper.report.searched import reasons, sweep_facts
-from uhn.paper.report.tables import FORMATS, build
+from uhn.paper.report.tables import build
 from uhn.paper.runs.archive import RECORDS
 from uhn.paper.runs.identity import NOT_IDENTITY, same_settings, source_digest
 from uhn.paper.runs.results import Run, load_runs

@@ -1,23 +1,22 @@
-"""A declared table and a book make a :class:`Table`; a table makes Markdown, CSV, LaTeX and its provenance."""
+"""A declared table and a book make a :class:`Table`: its cells, and what must be said of them."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from uhn.paper.report.book import Book
-from uhn.paper.runs.results import Run
-from uhn.paper.tables.columns import LAST, Cell, MetricColumn, TableSpec
+from uhn.paper.report.matrix import Matrix, matrix
+from uhn.paper.report.unequal import SIGN, unequal
+from uhn.paper.tables.columns import Cell, Column, Label, Row, TableSpec
 
 LEGEND = {
     "±": "mean ± sample standard deviation (n - 1) over seeds.",
     "n=1": "one seed: its value, no deviation.",
-    "reduced": "a smaller budget than the paper's; the caption says what was reduced and what else is otherwise.",
-    "changed": "the paper's budget under other settings; the caption says which.",
+    "reduced": "a smaller budget than the paper's; what was reduced, and what else is otherwise, is listed below.",
+    "changed": "the paper's budget under other settings, which are listed below.",
+    SIGN: "a comparison whose arms differ in steps, rate or size otherwise than the paper's arms, as listed below.",
     "not compared": "nothing says what the paper's settings are.",
     "subset": "trained and tested on a part of the real data.",
     "stand-in": "the real data were not at hand; generated data of the same shape took their place.",
@@ -52,10 +51,6 @@ WHOSE = {
 }
 """Whose hyperparameters a run has, in words."""
 
-_TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "–": "--"}
-_TEX |= {char: f"\\{char}" for char in "&%$#_{}"} | {"×": r"$\times$", "→": r"$\rightarrow$", "≤": r"$\leq$"}
-_TEX |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "•": r"$\bullet$"}
-
 
 @dataclass(frozen=True)
 class Table:
@@ -69,13 +64,12 @@ class Table:
     def hyperparameters(self) -> str:
         """One sentence that says whose hyperparameters the runs have; empty where no run says."""
         places: dict[str, dict[str, None]] = {}
-        for row, cells in zip(self.spec.rows, self.cells, strict=True):
-            for column, cell in zip(self.spec.columns, cells, strict=True):
-                if (evidence := cell.evidence) is None:
-                    continue
-                for run in evidence.runs:
-                    if whose := evidence.whose(run):
-                        places.setdefault(str(whose), {})[f"{row.key} {column.key}"] = None
+        for row, column, cell in self.places():
+            if (evidence := cell.evidence) is None:
+                continue
+            for run in evidence.runs:
+                if whose := evidence.whose(run):
+                    places.setdefault(str(whose), {})[f"{row.key} {column.key}"] = None
         if not places:
             return ""
         words = WHOSE | {whose: f"{whose} (a word of other code)" for whose in places if whose not in WHOSE}
@@ -88,11 +82,10 @@ class Table:
     def precision(self) -> str:
         """One sentence about the arithmetic of the runs beside the paper's; empty without runs."""
         found: dict[str, dict[str, None]] = {}
-        for row, cells in zip(self.spec.rows, self.cells, strict=True):
-            for column, cell in zip(self.spec.columns, cells, strict=True):
-                for run in cell.evidence.runs if cell.evidence is not None else ():
-                    precision = str(run.settings.get("precision", "fp32"))
-                    found.setdefault(precision, {})[f"{row.key} {column.key}"] = None
+        for row, column, cell in self.places():
+            for run in cell.evidence.runs if cell.evidence is not None else ():
+                precision = str(run.settings.get("precision", "fp32"))
+                found.setdefault(precision, {})[f"{row.key} {column.key}"] = None
         if not found:
             return ""
         common, *others = sorted(found, key=lambda precision: -len(found[precision]))
@@ -105,24 +98,44 @@ class Table:
         return " ".join(filter(None, (self.hyperparameters, self.precision)))
 
     @cached_property
-    def differences(self) -> tuple[str, ...]:
-        """Where the runs are not as the paper's: a heading, and a sentence per set of cells that share it."""
-        where: dict[tuple[str, str], list[str]] = {}
-        measured: dict[str, list[str]] = {}
+    def differences(self) -> Matrix:
+        """Where the runs are not as the paper's."""
+        return matrix(
+            {
+                (row.key, column.span or column.title): cell.evidence.differences
+                for row, column, cell in self.places()
+                if cell.evidence is not None and cell.evidence.runs
+            }
+        )
+
+    @cached_property
+    def columns(self) -> tuple[int, ...]:
+        """Places of the columns that do not say the same in every row; those that name the rows are always there."""
+        if len(self.cells) < 2:
+            return tuple(range(len(self.spec.columns)))
+        texts = [{shown(cells[place]) for cells in self.cells} for place in range(len(self.spec.columns))]
+        columns = enumerate(self.spec.columns)
+        return tuple(place for place, each in columns if len(texts[place]) > 1 or isinstance(each, Label))
+
+    @cached_property
+    def constant(self) -> tuple[str, ...]:
+        """What stands in every row of the other columns, a sentence per text."""
+        said: dict[str, list[str]] = {}
+        for place, column in enumerate(self.spec.columns):
+            if place not in self.columns:
+                said.setdefault(shown(self.cells[0][place]), []).append(column.head)
+        return tuple(f"{', '.join(heads)}: {text} in every row." for text, heads in said.items())
+
+    @cached_property
+    def unequal(self) -> tuple[str, ...]:
+        """Comparisons whose arms differ in budget, rate or size otherwise than the paper's."""
+        return tuple(dict.fromkeys(each for _, _, cell in self.places() for each in cell.unequal))
+
+    def places(self) -> Iterator[tuple[Row, Column, Cell]]:
+        """Every cell with its row and column."""
         for row, cells in zip(self.spec.rows, self.cells, strict=True):
             for column, cell in zip(self.spec.columns, cells, strict=True):
-                if cell.evidence is not None and cell.evidence.runs:
-                    measured.setdefault(column.head, []).append(row.key)
-                    for difference in cell.evidence.differences:
-                        where.setdefault((column.head, difference.phrase), []).append(row.key)
-        grouped: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-        for (head, phrase), rows in where.items():
-            grouped.setdefault((head, tuple(rows)), []).append(phrase)
-        sentences = []
-        for (head, rows_), phrases in grouped.items():
-            place = "all rows" if list(rows_) == measured[head] and len(rows_) > 1 else ", ".join(rows_)
-            sentences.append(f"{head}, {place}: {'; '.join(phrases)}.")
-        return ("Reduced or otherwise than in the paper:", *sentences) if sentences else ()
+                yield row, column, cell
 
     @cached_property
     def legend(self) -> tuple[tuple[str, str], ...]:
@@ -142,137 +155,16 @@ class Table:
 
 def build(spec: TableSpec, book: Book) -> Table:
     """Compute every cell of ``spec`` from the runs of ``book``."""
-    return Table(spec, book.profile, tuple(tuple(c.cell(row, book) for c in spec.columns) for row in spec.rows))
+    cells = [[column.cell(row, book) for column in spec.columns] for row in spec.rows]
+    signs = unequal((cell.evidence.key for line in cells for cell in line if cell.evidence is not None), book)
+
+    def signed(cell: Cell) -> Cell:
+        told = signs.get(cell.evidence.key) if cell.evidence is not None else None
+        return cell.marked(SIGN, told) if told else cell
+
+    return Table(spec, book.profile, tuple(tuple(map(signed, line)) for line in cells))
 
 
 def shown(cell: Cell) -> str:
     """The cell's text with its marks."""
     return f"{cell.text} ({', '.join(cell.marks)})" if cell.marks else cell.text
-
-
-def to_markdown(table: Table) -> str:
-    """GitHub Markdown: heading, caption, table, legend, notes."""
-
-    def line(texts: list[str]) -> str:
-        return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
-
-    columns = table.spec.columns
-    lines = [
-        f"# Table {table.spec.number}. {table.spec.title}",
-        "",
-        f"Profile {table.profile}. {table.about}".rstrip(),
-    ]
-    if table.differences:
-        lines += ["", table.differences[0], "", *(f"- {sentence}" for sentence in table.differences[1:])]
-    lines += ["", line([c.head for c in columns]), line(["---:" if c.numeric else "---" for c in columns])]
-    lines += [line([shown(cell) for cell in cells]) for cells in table.cells]
-    lines += ["", *(f"- *{word}*: {meaning}" for word, meaning in table.legend)]
-    lines += [f"- {note}" for note in table.spec.notes]
-    return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def to_csv(table: Table) -> str:
-    """One line per row, keyed by ``row``; a measured column brings _mean, _std, _n, _diverged, _missing and _marks.
-
-    Accuracies are percent, unrounded in ``_mean`` and ``_std``.
-    """
-    buffer = io.StringIO()
-    lines = [
-        {"row": row.key} | {key: value for cell in cells for key, value in cell.csv.items()}
-        for row, cells in zip(table.spec.rows, table.cells, strict=True)
-    ]
-    writer = csv.DictWriter(buffer, fieldnames=list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return buffer.getvalue()
-
-
-def tex(text: str) -> str:
-    """``text`` with LaTeX's special characters escaped."""
-    return "".join(_TEX.get(char, char) for char in text)
-
-
-def to_tex(table: Table) -> str:
-    """A ``table`` environment; needs the packages booktabs and graphicx.
-
-    The caption is short: LaTeX sets it on one line first, which may not be longer than 5.7 metres. Everything else that
-    must be said stands in paragraphs after the float, which may break across pages, as a float may not.
-    """
-
-    def line(texts: list[str]) -> str:
-        return "    " + " & ".join(texts) + r" \\"
-
-    def marked(cell: Cell) -> str:
-        return tex(cell.text) + (rf" {{\scriptsize ({tex(', '.join(cell.marks))})}}" if cell.marks else "")
-
-    columns = table.spec.columns
-    notes = [table.about] if table.about else []
-    notes += [*table.differences, *(f"{word}: {meaning}" for word, meaning in table.legend), *table.spec.notes]
-    block = [rf"  {tex(note)}\par" for note in notes]
-    if block:
-        start = [r"\begingroup\footnotesize\raggedright\setlength{\parindent}{0pt}"]
-        start.append(rf"  Notes to Table~\ref{{tab:{table.spec.name}}}.\par")
-        block = [*start, *block, r"\endgroup"]
-    whose = f"the paper's Table {table.spec.number}" if table.spec.number <= LAST else f"Table {table.spec.number}"
-    title = f"{table.spec.title} ({whose}, profile {table.profile})"
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"  \centering",
-            rf"  \caption{{{tex(title)}}}",
-            rf"  \label{{tab:{table.spec.name}}}",
-            r"  \resizebox{\linewidth}{!}{%",
-            rf"  \begin{{tabular}}{{{''.join('r' if c.numeric else 'l' for c in columns)}}}",
-            r"    \toprule",
-            line([tex(c.head) for c in columns]),
-            r"    \midrule",
-            *(line([marked(cell) for cell in cells]) for cells in table.cells),
-            r"    \bottomrule",
-            r"  \end{tabular}}",
-            r"\end{table}",
-            *block,
-            "",
-        ]
-    )
-
-
-def origin(run: Run) -> dict[str, Any]:
-    """Where one run's number comes from: identity, settings, data, code, machine. No date, no duration, no path."""
-    machine = {k: v for k, v in run["hardware"].items() if k in ("machine", "processor", "cores", "threads", "device")}
-    return {
-        "name": run.name,
-        "status": run["status"],
-        "value": run["value"],
-        "identity": run["identity"],
-        "settings_hash": run["settings_hash"],
-        "data": [{k: d.get(k) for k in ("name", "kind", "fingerprint", "detail", "rows")} for d in run["data"]],
-        "code": dict(run["code"]),
-        "accepted": run.accepted,
-        "taken_from": run.get("taken_from"),
-        "hardware": machine,
-        "software": run.get("software", {}),
-    }
-
-
-def to_provenance(table: Table) -> str:
-    """JSON: for each measured cell the runs it rests on, where they are not as the paper's, and its marks."""
-    cells = []
-    for row, line in zip(table.spec.rows, table.cells, strict=True):
-        for column, cell in zip(table.spec.columns, line, strict=True):
-            if not isinstance(column, MetricColumn) or cell.evidence is None:
-                continue
-            evidence = cell.evidence
-            if not evidence.statistic.total:
-                continue
-            entry = {"row": row.key, "column": column.key, "text": cell.text, "marks": list(cell.marks)}
-            entry |= {"runs": [run.name for run in evidence.runs], "missing": list(evidence.missing)}
-            entry |= {"other_settings": [run.name for run in evidence.other]}
-            cells.append(entry | {"differences": [difference.phrase for difference in evidence.differences]})
-    used = {run.name: run for line in table.cells for cell in line if cell.evidence for run in cell.evidence.found}
-    record = {"table": table.spec.name, "profile": table.profile, "cells": cells}
-    record["runs"] = [origin(used[name]) for name in sorted(used)]
-    return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-FORMATS = {"md": to_markdown, "csv": to_csv, "tex": to_tex, "provenance.json": to_provenance}
-"""Each file that stands for a table, by its ending."""

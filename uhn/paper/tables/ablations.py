@@ -24,8 +24,8 @@ DEFAULT = {"m": 2048, "h": 128, "b": 2}
 ABLATED = ("cnn-mixed-width", "transformer-mixed")
 
 PARAMS = (
-    ParamCount("params_paper", "#Params (paper's configuration)", "accuracy"),
-    ParamCount("params", "#Params (as run)", "accuracy", "run"),
+    ParamCount("params_paper", "#Params, paper's", "accuracy"),
+    ParamCount("params", "#Params, as run", "accuracy", "run"),
 )
 LOST = "The paper's results are lost."
 
@@ -62,10 +62,10 @@ def _families(number: int, title: str, head: str, suffix: str) -> TableSpec:
     columns = (
         Label("family", "Model family"),
         Label("option", head),
-        ParamCount("params_paper", "#Params (paper's configuration)", "seen"),
-        ParamCount("params", "#Params (as run)", "seen", "run"),
-        MetricColumn("seen", "Acc. % (Seen)"),
-        MetricColumn("unseen", "Acc. % (Unseen)"),
+        ParamCount("params_paper", "#Params, paper's", "seen"),
+        ParamCount("params", "#Params, as run", "seen", "run"),
+        MetricColumn("seen", "Acc. %", span="Seen"),
+        MetricColumn("unseen", "Acc. %", span="Unseen"),
     )
     return TableSpec(number, title, columns, tuple(rows), (LOST,))
 
@@ -74,8 +74,8 @@ def _tasks(number: int, title: str, option: str, suffix: str, extra: tuple[Row, 
     rows = task_rows({"with": ("multi-task", "uhn"), "without": (f"multi-task{suffix}", "uhn")})
     columns = (
         *TASK,
-        MetricColumn("with", f"UHN perf. (multi-task, w/ {option})"),
-        MetricColumn("without", f"UHN perf. (multi-task, w/o {option})"),
+        MetricColumn("with", "Perf.", span=f"UHN multi-task, w/ {option}"),
+        MetricColumn("without", "Perf.", span=f"UHN multi-task, w/o {option}"),
     )
     return TableSpec(number, title, columns, rows + extra, ("Accuracy in percent; RMSE for kv.", LOST))
 

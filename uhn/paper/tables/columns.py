@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -31,12 +31,27 @@ class Row:
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in one place of a table; ``csv`` holds its machine-readable columns."""
+    """What stands in one place of a table.
+
+    Args:
+        text: as printed.
+        csv: its machine-readable columns.
+        marks: words beside it.
+        evidence: the runs that it rests on.
+        unequal: comparisons with others that are not on the paper's terms, a sentence each.
+    """
 
     text: str
     csv: Mapping[str, str]
     marks: tuple[str, ...] = ()
     evidence: Evidence | None = None
+    unequal: tuple[str, ...] = ()
+
+    def marked(self, mark: str, unequal: tuple[str, ...]) -> Cell:
+        """The cell with a further mark, for comparisons that are not on the paper's terms."""
+        marks = (*self.marks, mark)
+        csv = {key: "; ".join(marks) if key.endswith("_marks") else text for key, text in self.csv.items()}
+        return replace(self, csv=csv, marks=marks, unequal=unequal)
 
 
 class Column(Protocol):
@@ -47,8 +62,16 @@ class Column(Protocol):
         """Its name in csv files and on the command line."""
 
     @property
+    def title(self) -> str:
+        """Its heading below the span."""
+
+    @property
+    def span(self) -> str:
+        """Heading that it shares with the columns beside it, empty for none."""
+
+    @property
     def head(self) -> str:
-        """Its printed heading."""
+        """Its whole heading."""
 
     @property
     def numeric(self) -> bool:
@@ -59,11 +82,23 @@ class Column(Protocol):
 
 
 @dataclass(frozen=True)
-class Label:
-    """A text of the row."""
+class Headed:
+    """A column's key and headings."""
 
     key: str
-    head: str
+    title: str
+    span: str = field(default="", kw_only=True)
+
+    @property
+    def head(self) -> str:
+        """The title with the span, for a heading of one line."""
+        return f"{self.title} ({self.span})" if self.span else self.title
+
+
+@dataclass(frozen=True)
+class Label(Headed):
+    """A text of the row."""
+
     numeric: bool = False
 
     def cell(self, row: Row, book: Book) -> Cell:
@@ -73,7 +108,7 @@ class Label:
 
 
 @dataclass(frozen=True)
-class ParamCount:
+class ParamCount(Headed):
     """A number of parameters behind the cell of column ``of``, frozen tensors included.
 
     Args:
@@ -83,8 +118,6 @@ class ParamCount:
         target: count the weights of the model itself instead of its source's.
     """
 
-    key: str
-    head: str
     of: str
     which: Literal["paper", "run", "checked"] = "paper"
     target: bool = False
@@ -107,11 +140,9 @@ class ParamCount:
 
 
 @dataclass(frozen=True)
-class MetricColumn:
+class MetricColumn(Headed):
     """A result: mean ± deviation over the seeds of the row's cell of this column."""
 
-    key: str
-    head: str
     numeric: bool = True
 
     def cell(self, row: Row, book: Book) -> Cell:
@@ -142,11 +173,9 @@ class MetricColumn:
 
 
 @dataclass(frozen=True)
-class PublishedValue:
+class PublishedValue(Headed):
     """The paper's printed result for the cell of column ``of``, or "lost"."""
 
-    key: str
-    head: str
     of: str
     numeric: bool = True
 
@@ -158,7 +187,7 @@ class PublishedValue:
 
 
 @dataclass(frozen=True)
-class Fact:
+class Fact(Headed):
     """Something measured that is no run's result: ``facts/<topic>.json`` of the profile, ``{row: {column: value}}``.
 
     Args:
@@ -168,8 +197,6 @@ class Fact:
         compare: mark a value that is not the paper's, the row's label ``<key>_paper``.
     """
 
-    key: str
-    head: str
     topic: str
     field: str = ""
     transposed: bool = False

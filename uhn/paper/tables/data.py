@@ -20,8 +20,8 @@ def specs(sources: Mapping[str, Sequence[str]]) -> tuple[TableSpec, ...]:
     networks: list[Column] = []
     for name in paper.GRAPHS:
         title = paper.label(name)
-        networks.append(Fact(name, title, "citation", transposed=True, compare=False))
-        networks.append(Label(f"{name}_paper", f"Paper ({title})", True))
+        networks.append(Fact(name, "measured", "citation", transposed=True, compare=False, span=title))
+        networks.append(Label(f"{name}_paper", "paper", True, span=title))
     notes = ("The paper counts citations as they were published; measured are distinct undirected edges.",)
     columns = (Label("what", ""), *networks)
     return (TableSpec(10, "Citation networks", columns, rows, notes, needs="facts"),)

@@ -10,7 +10,7 @@ from typing import Any
 from uhn import layers
 from uhn import vocabulary as voc
 from uhn.paper.report.book import Book
-from uhn.paper.tables.columns import Cell, Column, Label, Row, TableSpec
+from uhn.paper.tables.columns import Cell, Column, Headed, Label, Row, TableSpec
 
 KINDS = {
     "linear": ("Linear", {"in_size": 2, "out_size": 2}),
@@ -34,11 +34,9 @@ def active(kind: str, table: str) -> frozenset[str]:
 
 
 @dataclass(frozen=True)
-class Active:
+class Active(Headed):
     """Whether a layer uses the row's field."""
 
-    key: str
-    head: str
     table: str
     numeric: bool = False
 

@@ -18,6 +18,7 @@ def specs(sources: Mapping[str, Sequence[str]]) -> tuple[TableSpec, ...]:
     for key, (title, metric) in FURTHER.items():
         rows.append(Row(key, {"experiment": title}, {name: CellKey(key, name, metric=metric) for name in names}))
     columns: list[Column] = [Label("experiment", "Experiment")]
-    columns += [ParamCount(f"params_{name}", f"#Params ({name})", name, "run") for name in names]
-    columns += [MetricColumn(name, f"Accuracy (%) or RMSE ({name})") for name in names]
+    for name in names:
+        columns.append(ParamCount(f"params_{name}", "#Params", name, "run", span=name))
+        columns.append(MetricColumn(name, "Accuracy (%) or RMSE", span=name))
     return (TableSpec(29, "Further experiments, not of the paper", tuple(columns), tuple(rows)),)

@@ -43,12 +43,12 @@ def _models() -> TableSpec:
         Fact("models", "#Models", "model-sets"),
         Fact("mean", "Avg. #Params", "model-sets"),
         Fact("largest", "Max #Params", "model-sets"),
-        ParamCount("params_uhn_paper", "#Params (UHN, paper's configuration)", "seen"),
-        ParamCount("params_uhn", "#Params (UHN, as run)", "seen", "run"),
-        MetricColumn("seen", "Acc. % (Seen)"),
-        PublishedValue("seen_paper", "Paper (Seen)", "seen"),
-        MetricColumn("unseen", "Acc. % (Unseen)"),
-        PublishedValue("unseen_paper", "Paper (Unseen)", "unseen"),
+        ParamCount("params_uhn_paper", "#Params, paper's", "seen", span="UHN"),
+        ParamCount("params_uhn", "#Params, as run", "seen", "run", span="UHN"),
+        MetricColumn("seen", "Acc. %", span="Seen"),
+        PublishedValue("seen_paper", "Paper", "seen", span="Seen"),
+        MetricColumn("unseen", "Acc. %", span="Unseen"),
+        PublishedValue("unseen_paper", "Paper", "unseen", span="Unseen"),
     )
     notes = ("Mean over architectures within a seed, then mean and deviation over seeds.",)
     rows = tuple(family_row(name) for name in FAMILIES)
@@ -80,11 +80,11 @@ def _tasks() -> TableSpec:
     rows = task_rows({"direct": ("", "direct"), "single": ("", "uhn"), "multi": ("multi-task", "uhn")})
     columns = (
         *TASK,
-        ParamCount("params_multi_paper", "#Params (UHN Multi-task, paper's configuration)", "multi"),
-        ParamCount("params_multi", "#Params (UHN Multi-task, as run)", "multi", "run"),
-        MetricColumn("direct", "Perf. (Direct)"),
-        MetricColumn("single", "Perf. (UHN Single-task)"),
-        MetricColumn("multi", "Perf. (UHN Multi-task)"),
+        MetricColumn("direct", "Perf.", span="Direct"),
+        MetricColumn("single", "Perf.", span="UHN Single-task"),
+        ParamCount("params_multi_paper", "#Params, paper's", "multi", span="UHN Multi-task"),
+        ParamCount("params_multi", "#Params, as run", "multi", "run", span="UHN Multi-task"),
+        MetricColumn("multi", "Perf.", span="UHN Multi-task"),
     )
     notes = ("Accuracy in percent; RMSE for kv.", "The paper's results are lost but for MNIST's, which Table 1 shows.")
     return TableSpec(4, "Multi-task: six tasks under one generator", columns, rows, notes)
@@ -102,7 +102,7 @@ def _recursion() -> TableSpec:
         rows.append(Row(key, {"setting": label}, {"accuracy": CellKey(experiment, source)}))
     columns = (
         Label("setting", "Setting"),
-        ParamCount("params", "#Params (root, as run)", "accuracy", "run"),
+        ParamCount("params", "#Params, as run", "accuracy", "run"),
         MetricColumn("accuracy", "Acc. %"),
         PublishedValue("accuracy_paper", "Paper", "accuracy"),
     )

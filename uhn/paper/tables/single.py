@@ -57,13 +57,13 @@ def _universality() -> TableSpec:
         rows.append(Row(key, task_labels(*labels), cells))
     columns = (
         *TASK,
-        ParamCount("params_direct", "#Params (Direct)", "direct", "checked", target=True),
-        ParamCount("params_uhn_paper", "#Params (UHN, paper's configuration)", "uhn"),
-        ParamCount("params_uhn", "#Params (UHN, as run)", "uhn", "run"),
-        MetricColumn("direct", "Acc. % (Direct)"),
-        PublishedValue("direct_paper", "Paper (Direct)", "direct"),
-        MetricColumn("uhn", "Acc. % (UHN)"),
-        PublishedValue("uhn_paper", "Paper (UHN)", "uhn"),
+        ParamCount("params_direct", "#Params", "direct", "checked", target=True, span="Direct"),
+        MetricColumn("direct", "Acc. %", span="Direct"),
+        PublishedValue("direct_paper", "Paper", "direct", span="Direct"),
+        ParamCount("params_uhn_paper", "#Params, paper's", "uhn", span="UHN"),
+        ParamCount("params_uhn", "#Params, as run", "uhn", "run", span="UHN"),
+        MetricColumn("uhn", "Acc. %", span="UHN"),
+        PublishedValue("uhn_paper", "Paper", "uhn", span="UHN"),
     )
     notes = ("A UHN's #Params hold its frozen tensors, as the paper counts them.", WARMUP, READ)
     title = "Universality: test accuracy of direct training and of generated weights"
@@ -79,11 +79,11 @@ def _formulas() -> TableSpec:
     columns = (
         Label("function", "Function"),
         Label("model", "Model"),
-        ParamCount("params_direct", "#Params (Direct)", "direct", "checked", target=True),
-        ParamCount("params_uhn_paper", "#Params (UHN, paper's configuration)", "uhn"),
-        ParamCount("params_uhn", "#Params (UHN, as run)", "uhn", "run"),
-        MetricColumn("direct", "RMSE (Direct)"),
-        MetricColumn("uhn", "RMSE (UHN)"),
+        ParamCount("params_direct", "#Params", "direct", "checked", target=True, span="Direct"),
+        MetricColumn("direct", "RMSE", span="Direct"),
+        ParamCount("params_uhn_paper", "#Params, paper's", "uhn", span="UHN"),
+        ParamCount("params_uhn", "#Params, as run", "uhn", "run", span="UHN"),
+        MetricColumn("uhn", "RMSE", span="UHN"),
     )
     notes = (
         "The paper's RMSEs are lost.",
@@ -102,13 +102,12 @@ def _scalability(sources: Mapping[str, Sequence[str]]) -> TableSpec:
     for source in names:
         head = TITLES.get(source, source)
         if source == "uhn":
-            columns.append(ParamCount("params_uhn_paper", "#Params (UHN, paper's configuration)", "uhn"))
-            columns.append(ParamCount("params_uhn", "#Params (UHN, as run)", "uhn", "run"))
+            columns.append(ParamCount("params_uhn_paper", "#Params, paper's", "uhn", span=head))
+            columns.append(ParamCount("params_uhn", "#Params, as run", "uhn", "run", span=head))
         else:
-            columns.append(
-                ParamCount(f"params_{source}", f"#Params ({head})", source, "checked", target=source == "direct")
-            )
-    columns += [MetricColumn(source, f"Acc. % ({TITLES.get(source, source)})") for source in names]
+            target = source == "direct"
+            columns.append(ParamCount(f"params_{source}", "#Params", source, "checked", target=target, span=head))
+        columns.append(MetricColumn(source, "Acc. %", span=head))
     notes = ("The paper's accuracies are lost.", WARMUP)
     return TableSpec(2, "Scalability: larger targets under one generator", tuple(columns), tuple(rows), notes)
 

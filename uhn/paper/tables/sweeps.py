@@ -33,8 +33,8 @@ def _grids(method: str, settings: Mapping[str, str], absent: str = NOT_SWEPT) ->
 def _selected(method: str, settings: Mapping[str, str]) -> list[Column]:
     columns: list[Column] = []
     for key, head in settings.items():
-        columns.append(Fact(f"{key}_selected", f"{head}, selected", f"selected-{method}", key, absent=NOT_SWEPT))
-        columns.append(Fact(f"{key}_paper", f"{head}, paper", f"paper-{method}", key, absent=EMPTY))
+        columns.append(Fact(f"{key}_selected", "selected", f"selected-{method}", key, absent=NOT_SWEPT, span=head))
+        columns.append(Fact(f"{key}_paper", "paper", f"paper-{method}", key, absent=EMPTY, span=head))
     return columns
 
 
@@ -42,9 +42,11 @@ def _comparison(method: str, name: str) -> list[Column]:
     columns: list[Column] = []
     for key, head in (PLAIN | EPOCHS).items():
         column, title = f"{method}_{key}", f"{name} {head}"
-        columns.append(Fact(column, f"{title} grid", f"grid-{method}", key, absent=NOT_SWEPT))
-        columns.append(Fact(f"{column}_selected", f"{title}, selected", f"selected-{method}", key, absent=NOT_SWEPT))
-        columns.append(Fact(f"{column}_paper", f"{title}, paper", f"paper-{method}", key, absent=EMPTY))
+        columns += [
+            Fact(column, "grid", f"grid-{method}", key, absent=NOT_SWEPT, span=title),
+            Fact(f"{column}_selected", "selected", f"selected-{method}", key, absent=NOT_SWEPT, span=title),
+            Fact(f"{column}_paper", "paper", f"paper-{method}", key, absent=EMPTY, span=title),
+        ]
     return columns
 
 
