@@ -83,9 +83,11 @@ WITH_STRUCTURE = GENERATOR | {"structure": True, "structure_frequencies": 4}
 MODELS = {"mnist": "mlp-mnist", "cifar10": "cnn20-cifar10", "kv": "kan-g5-kv", "cora": "gcn-cora"}
 SMALL: dict[str, ModelSpec] = {
     "mlp-mnist": mlp((784, 12, 10)),
+    "cnn20-cifar10": cnn((1, 1, 1, 1), (4, 4, 4, 8)),
     "gcn-cora": gcn(8, 3, dataset=DatasetType.CORA),
     "uhn-generated": generated_uhn(structure_frequencies=4, index_frequencies=8, hidden=8, index_layers=2),
 }
+SIZES = {"ha": {"embedding": 8, "tile": 4}, "chunked": {"embedding": 8, "hidden": 8, "chunk": 60}}
 TOY_SET = modelsets.SampledFamily(
     seed=5,
     size=7,
@@ -120,6 +122,7 @@ def settings(method: str, dataset: str, **other: Any) -> RunSettings:
         data |= {"validate_split": True, "evaluate_every": 1}
     if method == "uhn":
         data |= {"generator": GENERATOR, "init": {"steps": INIT, "lr": 0.001}}
+    data |= {"options": SIZES.get(method, {})}
     return RunSettings.model_validate(EVERY | data | other)
 
 
@@ -158,11 +161,11 @@ def scenarios() -> dict[str, tuple[RunSettings, Moments]]:
     wide = GENERATOR | {"hidden": 16}  # a width that the compiled kernels take
     found["fused-mnist"] = (
         settings("uhn", "mnist", name="wide/uhn/seed-3", experiment="wide", generator=wide),
-        TO_THE_END,
+        SHORT,
     )
     shares = {"mnist": 0.4, "kv": 0.3, "cora": 0.3}
     tasks = [{"dataset": name, "model": MODELS[name], "probability": share} for name, share in shares.items()]
     found["set"] = many("set", "cifar10", model_set="toy", members=2), MANY
     found["tasks"] = many("tasks", tasks=tasks), MANY
-    found["chain"] = many("chain", depth=1), MANY
+    found["chain"] = many("chain", "kv", depth=1, validate_split=True), MANY
     return found
