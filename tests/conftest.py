@@ -18,6 +18,7 @@ install_import_hook([f"uhn.{package}" for package in PACKAGES], "shape_checks.ch
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from forking import Forking  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -25,6 +26,18 @@ torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parent.parent
+
+
+FORKING = "UHN_TEST_FORKING_PYTHON"
+"""Where the processes among which pytest shares the tests find the one :class:`Forking` of the first."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if FORKING not in os.environ:
+        server = Forking()
+        os.environ[FORKING] = server.python
+        config.add_cleanup(server.close)
+        config.add_cleanup(lambda: os.environ.pop(FORKING))
 
 
 LONGEST = ("workflow", "durability")
@@ -78,3 +91,9 @@ def clean_globals() -> Iterator[None]:
 def repository() -> Path:
     """The root of the checkout."""
     return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def forking_python() -> str:
+    """A Python for tests that start processes: what it imports beside uhn it has imported already."""
+    return os.environ[FORKING]

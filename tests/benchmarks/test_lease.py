@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 import tarfile
 import time
 from pathlib import Path
@@ -52,7 +51,7 @@ def test_time_that_is_up_starts_nothing(tmp_path: Path) -> None:
 
 
 def test_runs_are_made_packed_and_not_made_again_by_the_next_call(
-    tmp_path: Path, repository: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, repository: Path, forking_python: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The script itself; its first two stages are skipped since their figures are there already."""
     first = options(tmp_path)
@@ -60,7 +59,7 @@ def test_runs_are_made_packed_and_not_made_again_by_the_next_call(
     places = [f"--{name}={tmp_path / name}" for name in ("results", "work", "data")]
     command = ["bash", str(repository / "benchmarks/lease.sh"), "120", "--profile=smoke", "--processes=1"]
     command += ["--tables", "table11", *places]
-    own = {"OUT": str(first.out), "PYTHON": sys.executable, "PYTHONPATH": str(repository)}
+    own = {"OUT": str(first.out), "PYTHON": forking_python, "PYTHONPATH": str(repository)}
     bare = {name: value for name, value in os.environ.items() if name != "UHN_DATA_MIRROR"}
     for _ in range(2):
         assert subprocess.run(command, env=bare | own, timeout=300).returncode == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ SCENARIOS = ("direct-mnist", "uhn-mnist", "direct-kv", "uhn-kv", "ha-cifar10", "
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Any:
+def found(tmp_path_factory: pytest.TempPathFactory, repository: Path, forking_python: str) -> Any:
     """What the driver found, and in which folder; one process for all, since importing takes longest."""
     folder = tmp_path_factory.mktemp("driver")
     text = (repository / "params.yaml").read_text(encoding="utf-8")
@@ -37,7 +36,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Any:
         text = text.replace(old, new)
     (folder / "params.yaml").write_text(text, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(DRIVER), str(folder)],
+        [forking_python, "-W", "error", str(DRIVER), str(folder)],
         capture_output=True,
         text=True,
         timeout=600,

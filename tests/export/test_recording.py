@@ -21,9 +21,9 @@ WAYS += [f"{name} {way}" for name in ("gcn-pubmed", "gat-pubmed") for way in ("o
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, str]:
+def found(forking_python: str) -> dict[str, str]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, str(Path(record_all.__file__))]
+    command = [forking_python, str(Path(record_all.__file__))]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said: dict[str, str] = json.loads(done.stdout.splitlines()[-1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,7 +19,7 @@ RUN = "results/smoke/runs/kan-kv/direct/seed-21962"
 BROKEN_TEE = '#!/bin/sh\ncat\necho "tee: write error: No space left on device"\nexit 1\n'
 
 
-def test_an_orphan_whose_log_fails_keeps_its_result(tmp_path: Path) -> None:
+def test_an_orphan_whose_log_fails_keeps_its_result(tmp_path: Path, forking_python: str) -> None:
     """Snakemake is killed, its child lives and finishes, `tee` fails in both: the next start trains nothing."""
     for name in ("Snakefile", "workflow", "profiles", "uhn"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
@@ -33,7 +32,7 @@ def test_an_orphan_whose_log_fails_keeps_its_result(tmp_path: Path) -> None:
     (tmp_path / "bin" / "tee").chmod(0o755)
     path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
     metrics, target = tmp_path / RUN / "metrics.json", f"{RUN}/metrics.json"
-    command = [sys.executable, "-m", "snakemake", target, "--cores", "1", "--config", "profile=smoke"]
+    command = [forking_python, "-m", "snakemake", target, "--cores", "1", "--config", "profile=smoke"]
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
 
     with (tmp_path / "first").open("w") as said:

@@ -24,9 +24,9 @@ WANTED = re.compile(
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, list[str]]:
+def found(forking_python: str) -> dict[str, list[str]]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, str(Path(bad_calls.__file__))]
+    command = [forking_python, str(Path(bad_calls.__file__))]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said: dict[str, list[str]] = json.loads(done.stdout)

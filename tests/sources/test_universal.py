@@ -6,7 +6,6 @@ import copy
 import json
 import os
 import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -287,7 +286,7 @@ def test_save_and_load_of_the_class(tmp_path: Path) -> None:
         UniversalHypernetwork.load(tmp_path / "a", allow_extrapolation=True)(outside)
 
 
-def test_a_spec_that_no_step_saw_gets_the_same_weights_after_save_and_load(tmp_path: Path) -> None:
+def test_a_spec_that_no_step_saw_gets_the_same_weights_after_save_and_load(tmp_path: Path, forking_python: str) -> None:
     """In another process too: nothing but the file, and the spec's own JSON, may matter."""
     corners = [cnn((1, 1, depth, 1), (4, 4, width, 8), classes=3) for depth, width in ((1, 4), (3, 12))]
     unseen = cnn((1, 1, 2, 1), (4, 4, 8, 8), classes=3)
@@ -310,7 +309,7 @@ def test_a_spec_that_no_step_saw_gets_the_same_weights_after_save_and_load(tmp_p
         "sys.stdout.write(flat.detach().numpy().tobytes().hex())"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(uhn_package.__file__).parents[1])}
-    command = [sys.executable, "-c", code]
+    command = [forking_python, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == wanted.numpy().tobytes().hex()
 

@@ -99,12 +99,12 @@ def test_conditions_go_each_to_its_own_inputs() -> None:
     assert report.loss == pytest.approx(float(F.cross_entropy(wanted.flatten(0, 1), targets.flatten())), rel=1e-5)
 
 
-def test_a_killed_training_goes_on_in_the_same_bits(tmp_path: Path) -> None:
+def test_a_killed_training_goes_on_in_the_same_bits(tmp_path: Path, forking_python: str) -> None:
     case = "together"
     whole, reports = CASES[case](None, [])
     path = tmp_path / "run.ckpt"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, fit_cases.__file__, case, str(path)]
+    command = [forking_python, fit_cases.__file__, case, str(path)]
     killed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert read_progress(path)["state"]["loop"]["step"] == 5  # killed after step 6, before it was saved

@@ -9,6 +9,6 @@ from workflow_copy import Workflow, copy_workflow
 
 
 @pytest.fixture
-def workflow(repository: Path, tmp_path: Path) -> Workflow:
-    """A copy in a folder of its own."""
-    return copy_workflow(repository, tmp_path / "copy")
+def workflow(repository: Path, tmp_path: Path, forking_python: str) -> Workflow:
+    """A copy in a folder of its own, whose processes start at once."""
+    return copy_workflow(repository, tmp_path / "copy", forking_python)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ def test_a_walk_through_does_what_it_says(title: str, repository: Path, workflow
             _change(workflow, path, body)
     assert checks
     for body in checks:
-        workflow.call([sys.executable, "-W", "error", "-c", body])
+        workflow.call([workflow.python, "-W", "error", "-c", body])
 
 
 def test_a_dataset_is_one_file_and_its_line_in_the_registry(repository: Path) -> None:
@@ -55,7 +54,7 @@ def test_an_experiment_with_its_table_is_two_files(repository: Path) -> None:
     assert {path for _, path, *_ in blocks if path} == {"params.yaml", "uhn/paper/tables/further.py"}
 
 
-def test_a_walk_through_is_no_news_to_the_package(repository: Path) -> None:
+def test_a_walk_through_is_no_news_to_the_package(repository: Path, forking_python: str) -> None:
     code = "from uhn.vocabulary import LayerType; LayerType.GAIN"
-    done = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=False)
+    done = subprocess.run([forking_python, "-c", code], cwd=repository, capture_output=True, text=True, check=False)
     assert "AttributeError" in done.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ def test_the_dag_of_the_paper_is_whole_and_takes_a_path_with_spaces(workflow: Wo
     folder = workflow.folder / "my {dir}"
     folder.mkdir()
     (workflow.folder / "params.yaml").rename(folder / "p's.yaml")
-    command = [sys.executable, "-m", "snakemake", "tables", "-n", "-p", "--workflow-profile", "none", "--cores", "1"]
+    command = [workflow.python, "-m", "snakemake", "tables", "-n", "-p", "--workflow-profile", "none", "--cores", "1"]
     said = workflow.call([*command, "--config", "profile=paper", "params=my {dir}/p's.yaml"])
     assert {"fetch", "table", "pages"} <= set(_jobs(said)), said
     assert shlex.join(["--params", "my {dir}/p's.yaml"]) in said

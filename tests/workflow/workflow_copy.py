@@ -17,10 +17,11 @@ class Workflow:
     """A copy of the repository's workflow."""
 
     folder: Path
+    python: str = sys.executable
 
     def snakemake(self, *arguments: str, check: bool = True, profile: str = "smoke", **variables: str) -> str:
         """Run snakemake and return what it said; ``check``: it must succeed; ``variables``: of the environment."""
-        command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "1", "--config", f"profile={profile}"]
+        command = [self.python, "-m", "snakemake", *arguments, "--cores", "1", "--config", f"profile={profile}"]
         return self.call(command, check=check, **variables)
 
     def call(self, command: list[str], check: bool = True, **variables: str) -> str:
@@ -42,7 +43,7 @@ class Workflow:
         (self.folder / path).write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def copy_workflow(repository: Path, folder: Path) -> Workflow:
+def copy_workflow(repository: Path, folder: Path, python: str = sys.executable) -> Workflow:
     """Copy what the workflow needs, and what Python has compiled of it: times are kept, so it still holds."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
@@ -50,4 +51,4 @@ def copy_workflow(repository: Path, folder: Path) -> Workflow:
             shutil.copytree(repository / name, folder / name)
         else:
             shutil.copy2(repository / name, folder / name)
-    return Workflow(folder)
+    return Workflow(folder, python)

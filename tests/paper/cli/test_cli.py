@@ -47,10 +47,10 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_wrong_settings_file_is_named_with_the_key(tmp_path: Path, repository: Path) -> None:
+def test_a_wrong_settings_file_is_named_with_the_key(tmp_path: Path, repository: Path, forking_python: str) -> None:
     text = (repository / "params.yaml").read_text().replace("warmup: 5", "warmup: -5", 1)
     (tmp_path / "params.yaml").write_text(text)
-    command = [sys.executable, "-m", "uhn", "plan", "--params", str(tmp_path / "params.yaml")]
+    command = [forking_python, "-m", "uhn", "plan", "--params", str(tmp_path / "params.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=repository, check=False)
     assert done.returncode == 2
     assert done.stderr == f"uhn: {tmp_path}/params.yaml: defaults.train.warmup: wanted >= 0, got -5\n"
@@ -113,13 +113,13 @@ def test_an_error_nobody_expected_is_not_swallowed(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(("signal", "code"), [("INT", 130), ("TERM", 143)])
-def test_signals_have_their_exit_codes(signal: str, code: int, tmp_path: Path) -> None:
+def test_signals_have_their_exit_codes(signal: str, code: int, tmp_path: Path, forking_python: str) -> None:
     program = (
         "import os, signal, sys; from uhn.paper.commands import run as commands; from uhn.paper.cli import main\n"
         f"commands.show_plan = lambda args: os.kill(os.getpid(), signal.SIG{signal}) or signal.pause()\n"
         "sys.exit(main(['plan']))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([forking_python, "-c", program], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == code
     assert done.stderr in ("uhn: interrupted\n", "uhn: terminated\n")
 

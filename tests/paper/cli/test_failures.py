@@ -90,8 +90,8 @@ def test_a_terminal_that_knows_fewer_characters_gets_escapes(repository: Path) -
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_output_that_cannot_be_written_is_a_failure(repository: Path) -> None:
-    command = [sys.executable, "-m", "uhn", "plan"]
+def test_output_that_cannot_be_written_is_a_failure(repository: Path, forking_python: str) -> None:
+    command = [forking_python, "-m", "uhn", "plan"]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, cwd=repository, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "uhn: No space left on device\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -80,14 +79,16 @@ def test_a_run_that_the_profile_leaves_out_is_refused_when_it_is_asked_for(text:
         plan.run("mnist-cnn8/ha/seed-21962")
 
 
-def test_no_run_starts_while_another_row_is_impossible(text: str, tmp_path: Path, repository: Path) -> None:
+def test_no_run_starts_while_another_row_is_impossible(
+    text: str, tmp_path: Path, repository: Path, forking_python: str
+) -> None:
     (tmp_path / "params.yaml").write_text(text.replace(LEVELS, LEVELS.replace("1024", "512")), encoding="utf-8")
     code = (
         "import sys; from uhn.paper.cli import main\n"
         "codes = [main([*c, '--params', 'params.yaml']) for c in (['run', 'kan-kv/direct'], ['plan'])]\n"
         "print(codes)"
     )
-    command = [sys.executable, "-c", code]
+    command = [forking_python, "-c", code]
     done = subprocess.run(
         command, cwd=tmp_path, env={"PYTHONPATH": str(repository)}, capture_output=True, text=True, check=True
     )

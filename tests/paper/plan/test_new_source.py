@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -79,20 +78,20 @@ def folder(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def call(folder: Path, *commands: list[str]) -> str:
+def call(python: str, folder: Path, *commands: list[str]) -> str:
     """Run commands of uhn, one after the other, in one process without network."""
     code = f"from uhn.paper.cli import main\nfor command in {commands!r}:\n    assert main(command) == 0"
     closed = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
     clean = {key: value for key, value in os.environ.items() if key != "UHN_DATA_MIRROR"}
     environment = clean | closed | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", code]
+    command = [python, "-c", code]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def test_it_is_planned_trained_and_gets_its_column_of_table_2(folder: Path) -> None:
-    said = call(folder, ["plan", "--names"], ["run", "cifar10-cnn20"], ["render", "table02"])
+def test_it_is_planned_trained_and_gets_its_column_of_table_2(folder: Path, forking_python: str) -> None:
+    said = call(forking_python, folder, ["plan", "--names"], ["run", "cifar10-cnn20"], ["render", "table02"])
     assert "cifar10-cnn20/toy/seed-21962" in said
     metrics = json.loads((folder / "results/quick/runs/cifar10-cnn20/toy/seed-21962/metrics.json").read_text())
     assert metrics["settings"]["options"] == {"spread": 0.2}
@@ -105,7 +104,7 @@ def test_it_is_planned_trained_and_gets_its_column_of_table_2(folder: Path) -> N
     assert float(value.split()[0]) == pytest.approx(100 * metrics["value"], abs=0.01)
 
 
-def test_its_runs_depend_on_its_own_file_and_on_no_other_method_s(folder: Path) -> None:
+def test_its_runs_depend_on_its_own_file_and_on_no_other_method_s(folder: Path, forking_python: str) -> None:
     code = (
         "from uhn.paper.config import load_config\n"
         "from uhn.paper.runs.identity import modules_of\n"
@@ -115,7 +114,7 @@ def test_its_runs_depend_on_its_own_file_and_on_no_other_method_s(folder: Path) 
         "    print(*(n for n in sorted(modules_of(method, kinds, False, None)) if n.startswith('sources.')))"
     )
     environment = os.environ | {"PYTHONPATH": str(folder)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run([forking_python, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["sources.base sources.toy", "sources.base sources.direct"]
 
