@@ -34,6 +34,7 @@ COMMANDS = {
     "explain": ("report", "the way from a table's cell to its runs, settings, data and code"),
     "archive": ("archive", "write a profile's results into one file for a repository such as Zenodo"),
     "verify": ("archive", "check such a file, render its tables again, train one of its runs again"),
+    "compare": ("compare", "results against kept ones, another profile's or a revision's, cell by cell"),
     "keep": ("report", "copy the small files of a profile's results to where git keeps them"),
 }
 """Module (in ``uhn.paper.commands``) and purpose of every command."""

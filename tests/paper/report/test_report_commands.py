@@ -85,7 +85,11 @@ def test_explain_shows_the_whole_way(results: Path, capsys: pytest.CaptureFixtur
     text = capsys.readouterr().out
     for part in (
         "table01 / mnist-mlp / uhn: 98.00 ± 0.00 (reduced, ≠)",
+        "paper      98.41 (inferred: Table 5's K = 0 is most likely this run)",
         "differs    seeds 2 (paper 3)",
+        "initialisation loss: ",
+        "training loss: ",
+        "accuracy % while training: ",
         "run        mnist-mlp/uhn/seed-2",
         f"identity   {1:064x}",
         f"settings   {2:064x}",

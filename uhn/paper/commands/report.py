@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from uhn.paper.config import load_config
 from uhn.paper.plan import Plan
+from uhn.paper.report import terminal
 from uhn.paper.report.explain import explain
 from uhn.paper.report.measure import write_facts
 from uhn.paper.report.reference import keep
@@ -84,5 +86,6 @@ def _keep(arguments: argparse.Namespace) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    print(explain(_book(arguments), arguments.table, arguments.row, arguments.column))
+    curve = terminal.draw if sys.stdout.isatty() else terminal.tell
+    print(explain(_book(arguments), arguments.table, arguments.row, arguments.column, curve=curve))
     return 0

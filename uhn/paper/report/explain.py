@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from uhn.paper.budget import PaperRun
 from uhn.paper.names import group_name
+from uhn.paper.report import terminal
 from uhn.paper.report.book import Book
 from uhn.paper.report.coverage import status
 from uhn.paper.report.tables import build, shown
 from uhn.paper.runs.archive import HISTORIES, RECORDS
 from uhn.paper.runs.checkout import in_words
-from uhn.paper.runs.results import Run
+from uhn.paper.runs.results import Run, load_history
+from uhn.paper.tables import published
 from uhn.paper.tables.catalogue import tables
 from uhn.paper.tables.columns import Fact, TableSpec
+from uhn.paper.tables.keys import CellKey
+
+Curve = Callable[[str, terminal.Points], list[str]]
 
 
-def explain(book: Book, table: str, row: str, column: str, *, root: Path | None = None) -> str:
-    """What stands in a cell, why, and where its runs, settings, data, code and curves are.
+def explain(
+    book: Book, table: str, row: str, column: str, *, root: Path | None = None, curve: Curve = terminal.tell
+) -> str:
+    """What stands in a cell, beside the paper's value, why, and where its runs, settings, data, code and curves are.
 
     Args:
         book: the runs.
@@ -26,6 +34,7 @@ def explain(book: Book, table: str, row: str, column: str, *, root: Path | None 
         row: key of the row, e.g. ``mnist-mlp``.
         column: key of the column, e.g. ``uhn``.
         root: folder that paths are shown relative to.
+        curve: how curves are shown, by their title and points.
 
     Raises:
         ValueError: for a table, row or column that does not exist, naming those that do.
@@ -40,15 +49,36 @@ def explain(book: Book, table: str, row: str, column: str, *, root: Path | None 
     if evidence is None:
         key = group_name(row, _method(declared[table], column))
         return "\n".join([*lines, "rests on no run", *(f"\n{text.rstrip()}" for text in book.reasons.get(key, ()))])
+    lines.append(f"paper      {_papers(evidence.key)}")
     lines.append(f"status     {status(evidence, book)}")
+    lines += [f"unequal    {each}" for each in cell.unequal]
     lines += [f"differs    {difference.phrase}" for difference in evidence.differences]
     if evidence.baseline is not None:
         lines.append(f"baseline   {evidence.baseline}")
     lines += [f"missing    {name}" for name in evidence.missing]
     for run in evidence.found:
-        lines += ["", *_run(run, evidence.paper, root)]
+        lines += ["", *_run(run, evidence.paper, root), *_curves(run, curve)]
         lines += ["other      settings than the plan's: no number rests on it"] * (run in evidence.other)
     return "\n".join(lines)
+
+
+def _papers(key: CellKey) -> str:
+    """The paper's value with where it stands."""
+    value, source = published.result(key).partition(" (")[0], published.source(key)
+    return f"{value} ({source})" if source else "lost: its surviving text does not hold the value"
+
+
+def _curves(run: Run, curve: Curve) -> list[str]:
+    """The run's losses, each phase by itself, and its metric."""
+    rows = load_history(run)
+    lines = []
+    for phase, word in (("init", "initialisation"), ("train", "training")):
+        points = [(float(row["step"]), float(row["loss"] or "nan")) for row in rows if row["phase"] == phase]
+        lines += curve(f"{word} loss", points) if points else []
+    known = [row for row in rows if row["phase"] == "train" and row["metric"] and " " not in row["metric"]]
+    factor, unit = (100, "%") if run["metric"] == "accuracy" else (1, "")
+    points = [(float(row["step"]), factor * float(row["metric"])) for row in known]
+    return lines + (curve(f"{run['metric']} {unit}".strip() + " while training", points) if points else [])
 
 
 def _method(spec: TableSpec, column: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
+import tarfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -37,15 +39,30 @@ def git(*words: str) -> str:
     In a container the checkout often belongs to another user, and git answers nobody else. What it guards against is
     running what such a repository says; its code is running already.
     """
+    return _ask(*words).decode(errors="replace").strip()
+
+
+def unpack(revision: str, path: str, target: Path) -> bool:
+    """Write what a revision has at ``path`` below ``target``; False if there is no telling, or no such thing."""
+    try:
+        content = _ask("archive", "--format=tar", "--end-of-options", revision, path)
+    except LookupError:
+        return False
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        archive.extractall(target, filter="data")
+    return True
+
+
+def _ask(*words: str) -> bytes:
     if not (ROOT / ".git").exists():  # a repository further up is another project's
         raise LookupError("no git repository")
     command = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), *words]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=20)
+        done = subprocess.run(command, capture_output=True, timeout=60)
     except FileNotFoundError:
         raise LookupError("git is not installed") from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LookupError(f"git did not answer ({type(error).__name__})") from None
     if done.returncode:
         raise LookupError(f"git {words[0]} failed with exit code {done.returncode}")
-    return done.stdout.strip()
+    return done.stdout

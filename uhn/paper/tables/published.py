@@ -53,6 +53,11 @@ def result(key: CellKey) -> str:
     return value + "".join(f" ({mark})" for mark in MARKED if source.startswith(mark))
 
 
+def source(key: CellKey) -> str:
+    """Where the paper's result of a cell stands; empty if it is lost."""
+    return entries().get((key.group, key.pick), ("", ""))[1]
+
+
 GRAPHS: Final = tuple(known.name for known in planetoid.DATASETS)
 
 
