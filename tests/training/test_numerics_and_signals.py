@@ -8,6 +8,7 @@ import signal
 import struct
 import termios
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -135,6 +136,20 @@ def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], monk
     assert 4 <= len(lines) <= 6 and lines[-1] == "a/uhn/seed-1: accuracy 0.9"
     assert "train step 10/100 loss 2 lr 1.00e-02" in lines[0] and "2 steps/s, 0:45 left" in lines[0]
     assert any("step 50/100" in line and "validation 0.5" in line for line in lines)
+
+
+def test_a_log_is_not_silent_between_reports_that_are_far_apart(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
+    monkeypatch.setattr("uhn.training.progress.SILENCE_SECONDS", 0.05)
+    display, begun, said = Display("a/uhn/seed-1", 100), threading.active_count(), ""
+    with pytest.raises(ValueError), display.heartbeat(lambda: 7):
+        while "alive" not in said:
+            time.sleep(0.01)
+            said += capsys.readouterr().out
+        raise ValueError
+    assert said.startswith("a/uhn/seed-1: alive, 7 of 100 steps\n") and threading.active_count() == begun
 
 
 def all_of(terminal: int) -> str:

@@ -1,6 +1,7 @@
 """The command ``uhn``: it imports what the asked command needs, calls it and turns errors into exit codes.
 
-Exit codes: 0 done, 1 something is unavailable or is not as it should be, 2 bad input, 130 Ctrl-C, 143 SIGTERM.
+Exit codes: 0 done, 1 something is unavailable or is not as it should be, 2 bad input, 75 try again (no memory, no space
+on the disk, or the time of ``--within`` is up), 130 Ctrl-C, 143 SIGTERM.
 ``UHN_TRACEBACK=1`` shows where a reported error came from.
 """
 
@@ -17,6 +18,7 @@ from importlib import import_module
 from types import FrameType
 
 import uhn
+from uhn.paper.runs.output import TRY_AGAIN
 
 COMMANDS = {
     "run": ("run", "train runs, or resume them, in one process"),
@@ -46,6 +48,9 @@ WRONG_PLACE = (errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
 WAITING = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}
 """How the threads of a run wait for each other, unless the environment says otherwise: asleep. Beside other work the
 one that waits would take the time that the other needs: a step of 0.2 s took 6 s. Read when torch is imported."""
+
+SCARCE = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
+"""Errors of the system that another time, or another machine, may not have."""
 
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
 """What torch says, in a ``RuntimeError``."""
@@ -125,11 +130,12 @@ def _told(error: Exception) -> tuple[int, str] | None:
         case ModuleNotFoundError() if error.name and not error.name.startswith("uhn"):
             return 1, words if "uhn[" in words else f"{error.name} is not installed: pip install 'uhn[paper]'"
         case MemoryError():
-            return 1, words or "out of memory"
+            return TRY_AGAIN, words or "out of memory"
         case OSError():
             if error.strerror:
                 words = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-            return (2 if isinstance(error, WRONG_PATH) or error.errno in WRONG_PLACE else 1), words
+            wrong = isinstance(error, WRONG_PATH) or error.errno in WRONG_PLACE
+            return 2 if wrong else TRY_AGAIN if error.errno in SCARCE else 1, words
         case ValueError():
             return 2, words
         case RuntimeError():
@@ -138,7 +144,7 @@ def _told(error: Exception) -> tuple[int, str] | None:
             if isinstance(error, DataError):
                 return 1, str(error)
             if any(text in words for text in OUT_OF_MEMORY):
-                return 1, f"out of memory: {words[:200]}"
+                return TRY_AGAIN, f"out of memory: {words[:200]}"
     return None
 
 

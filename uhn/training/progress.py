@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from uhn.training.loop import Report
@@ -16,6 +20,9 @@ except ModuleNotFoundError:  # of the extra "paper": without it, lines on a term
 
 LINE_SECONDS = 15.0
 """Time between two lines in a log."""
+
+SILENCE_SECONDS = 60.0
+"""The most that a log is silent while a run is alive."""
 
 BAR = "{desc}: {n_fmt}/{total_fmt}, {remaining} left{postfix}, {rate_fmt} |{bar}|"
 """On a terminal; what a narrow one cuts off is the least important."""
@@ -52,17 +59,57 @@ class Display:
             self.last = now
             speed = (done - self.first) / max(now - self.started, 1e-9)
             left = (self.total - done) / max(speed, 1e-9)
-            print(
+            say(
                 f"{self.name}: {report.kind} step {report.step}/{report.steps} loss {report.loss:.4g} "
                 f"lr {report.lr:.2e} {self.metric} {speed:.3g} steps/s, {clock(left)} left".replace("  ", " "),
-                flush=True,
+                event="step",
+                run=self.name,
+                phase=report.kind,
+                step=report.step,
+                steps=report.steps,
+                loss=report.loss,
+                lr=report.lr,
+                steps_per_second=speed,
+                seconds_left=left,
             )
 
-    def close(self, words: str) -> None:
-        """End with a last line."""
+    @contextmanager
+    def heartbeat(self, done: Callable[[], int]) -> Iterator[None]:
+        """Have a log say every :data:`SILENCE_SECONDS` how many steps are ``done``: reports may be far apart."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(max(0.1, self.last + SILENCE_SECONDS - time.monotonic())):
+                if time.monotonic() - self.last >= SILENCE_SECONDS:
+                    self.last = time.monotonic()
+                    words = f"{self.name}: alive, {done()} of {self.total} steps"
+                    say(words, event="alive", run=self.name, done=done(), total=self.total)
+
+        self.last = self.last or time.monotonic()
+        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+        if self.bar is None:
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            if self.bar is None:
+                thread.join()
+
+    def close(self, words: str, **fields: Any) -> None:
+        """End with a last line; ``fields`` are its values."""
         if self.bar is not None:
             self.bar.close()
-        print(f"{self.name}: {words}", flush=True)
+        say(f"{self.name}: {words}", run=self.name, **({"event": "end"} | fields))
+
+
+def say(words: str, **fields: Any) -> None:
+    """Print a line, or hand its words and values to a standard output that takes values (``--log-format json``)."""
+    event = getattr(sys.stdout, "event", None)
+    if event is None:
+        print(words, flush=True)
+    else:
+        event(words, {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in fields.items()})
 
 
 def _has_width() -> bool:

@@ -25,16 +25,16 @@ TORCH = RuntimeError(
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
-        (FULL, 1, "cannot write results/x: No space left on device"),
+        (FULL, 75, "cannot write results/x: No space left on device"),
         (OSError(errno.EIO, os.strerror(errno.EIO), "a/b"), 1, "a/b: Input/output error"),
-        (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), 1, "Too many open files"),
+        (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), 75, "Too many open files"),
         (OSError(errno.EROFS, "cannot write x: Read-only file system"), 2, "cannot write x: Read-only file system"),
         (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "a/b"), 2, "a/b: No such file or directory"),
         (PermissionError("results folder x cannot be written"), 2, "results folder x cannot be written"),
-        (MemoryError(), 1, "out of memory"),
-        (MemoryError("Unable to allocate 7.45 TiB for an array"), 1, "Unable to allocate 7.45 TiB for an array"),
-        (TORCH, 1, "out of memory: [enforce fail"),
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."), 1, "out of memory: CUDA out of"),
+        (MemoryError(), 75, "out of memory"),
+        (MemoryError("Unable to allocate 7.45 TiB for an array"), 75, "Unable to allocate 7.45 TiB for an array"),
+        (TORCH, 75, "out of memory: [enforce fail"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."), 75, "out of memory: CUDA out of"),
         (ValueError("two\n  lines"), 2, "two lines"),
     ],
 )
@@ -68,7 +68,7 @@ def test_a_generator_that_the_memory_cannot_hold_is_refused_before_any_run(
     places = [word for name in ("results", "work", "data") for word in (f"--{name}", str(tmp_path / name))]
     settings = ["--profile", "smoke", "--params", str(repository / "params.yaml")]
     for asked in (["kan-kv/direct", "kan-kv/uhn"], ["--missing", "--table", "table11"]):
-        assert main(["run", *asked, *settings, *places]) == 1
+        assert main(["run", *asked, *settings, *places]) == 75
         said = capsys.readouterr().err
         assert said.startswith("uhn: out of memory: the generator of kan-") and said.count("\n") == 1
     assert not list(tmp_path.iterdir())
@@ -94,7 +94,7 @@ def test_output_that_cannot_be_written_is_a_failure(repository: Path, forking_py
     command = [forking_python, "-m", "uhn", "plan"]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, cwd=repository, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "uhn: No space left on device\n")
+    assert (done.returncode, done.stderr) == (75, "uhn: No space left on device\n")
 
 
 def test_without_a_home_the_cache_of_the_workflow_lies_beside_it(repository: Path, tmp_path: Path) -> None:

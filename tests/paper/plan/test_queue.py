@@ -130,7 +130,7 @@ def test_when_the_time_is_up_it_saves_and_goes_on_later_to_the_same_bits(
     (tmp_path / "params.yaml").write_text(text)
     settings = ["--profile", "smoke", "--params", str(tmp_path / "params.yaml")]
     name, cut, whole = "kan-ellipj/direct/seed-21962", tmp_path / "cut", tmp_path / "whole"
-    assert main(["run", "--missing", "--table", "table11", "--within", "1s", *settings, *places(cut)]) == 0
+    assert main(["run", "--missing", "--table", "table11", "--within", "1s", *settings, *places(cut)]) == 75
     assert "the time is up" in capsys.readouterr().out
     assert not made(cut) and len(list((cut / "work").rglob("progress.ckpt"))) == 1
     for folder in (cut, whole):
@@ -157,3 +157,14 @@ def test_arguments_that_do_not_go_together(
     assert call(tmp_path, *arguments) == 2
     error = capsys.readouterr().err
     assert "wanted" in error or "goes with --missing" in error
+
+
+def test_a_log_for_machines_is_json_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["--profile", "smoke", "--params", str(ROOT / "params.yaml")]
+    assert main(["run", "kan-kv/direct/seed-21962", *settings, *places(tmp_path), "--log-format", "json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert all({"time", "message"} <= {*line} for line in lines)
+    steps, end = [line for line in lines if line.get("event") == "step"], lines[-1]
+    assert steps and steps[-1]["phase"] == "train" and steps[-1]["step"] == steps[-1]["steps"] == 3
+    assert (end["event"], end["run"], end["status"]) == ("end", "kan-kv/direct/seed-21962", "finished")
+    assert f"{end['metric']} {end['value']:.4g}" in end["message"]

@@ -19,7 +19,7 @@ from uhn.paper.runs.here import check_here
 from uhn.paper.runs.identity import source_digest
 from uhn.paper.runs.jobs import run_all
 from uhn.paper.runs.metrics import read_metrics
-from uhn.paper.runs.output import lasting_output
+from uhn.paper.runs.output import TRY_AGAIN, add_log_format, lasting_output
 from uhn.paper.runs.queue import Queue, window, work_off
 from uhn.paper.settings import RunSettings
 from uhn.records import RECORD
@@ -82,6 +82,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     )
     add_places(parser)
     add_profile(parser)
+    add_log_format(parser)
     parser.set_defaults(handler=run_runs)
 
 
@@ -125,9 +126,13 @@ def names_of(plan: Plan, asked: list[str]) -> list[str]:
     return list(found)
 
 
-@lasting_output()
 def run_runs(args: argparse.Namespace) -> int:
     """Train what was asked for."""
+    with lasting_output(args.log_format):
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     plan = plan_of(args)
     asked = [
         word
@@ -170,7 +175,7 @@ def run_again(plan: Plan, names: Iterable[str], *, work: Path, data: Path) -> in
 
 
 def run_missing(plan: Plan, args: argparse.Namespace) -> int:
-    """Say what is missing, then make it until the time is up."""
+    """Say what is missing, then make it until the time is up: then the code says that another call is wanted."""
     assert plan.results is not None
     now, results, folder = time.time(), plan.results, args.work / plan.profile
     seconds = window(args.within, args.until, now)
@@ -192,8 +197,7 @@ def run_missing(plan: Plan, args: argparse.Namespace) -> int:
             wait=False,
         )
 
-    work_off(queue.runs, train_one)
-    return 0
+    return 0 if work_off(queue.runs, train_one) else TRY_AGAIN
 
 
 def show_plan(args: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from uhn.paper.commands.run import add_places, add_profile, plan_of, train
 from uhn.paper.config import ConfigError
 from uhn.paper.plan import Plan
 from uhn.paper.runs.metrics import read_metrics
-from uhn.paper.runs.output import lasting_output
+from uhn.paper.runs.output import add_log_format, lasting_output
 from uhn.paper.sweeps.selection import NothingPasses, Rule, Trial, select, select_rate, why
 from uhn.paper.sweeps.stages import Outcome, Stage, Sweep, Values
 from uhn.records import RECORD, sealed, to_text
@@ -27,15 +27,20 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--select", action="store_true", help="train nothing: choose from the trials that are there")
     add_places(parser)
     add_profile(parser)
+    add_log_format(parser)
     parser.set_defaults(handler=run_sweeps)
 
 
 ARGUMENTS = {"sweep": add_sweep}
 
 
-@lasting_output()
 def run_sweeps(args: argparse.Namespace) -> int:
     """Run what was asked for; 1 if a sweep ended without a choice."""
+    with lasting_output(args.log_format):
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     plan = plan_of(args)
     if bool(args.job) == bool(args.names):
         raise ConfigError("uhn sweep: wanted names of sweeps or --job, got " + ("both" if args.job else "neither"))

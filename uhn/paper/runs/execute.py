@@ -107,17 +107,20 @@ class Session:
         total = sum(phase.steps for phase in self.loop.phases)
         display = Display(self.settings.name, total, self._steps_done())
         status, last = "finished", None
-        try:
-            for last in self.loop:
-                metric = self._record(last)
-                display.show(last, self._steps_done(), metric)
-        except Diverged as diverged:
-            status, last = "diverged", diverged.report
-            self._record(last)
-        except Stopped:
-            display.close(f"stopped after {self._steps_done()} of {total} steps; progress is saved in {progress}")
-            raise
-        scores = self._scores("val" if self.settings.score == "validation" else "test") if status == "finished" else []
+        with display.heartbeat(self._steps_done):
+            try:
+                for last in self.loop:
+                    metric = self._record(last)
+                    display.show(last, self._steps_done(), metric)
+            except Diverged as diverged:
+                status, last = "diverged", diverged.report
+                self._record(last)
+            except Stopped:
+                words = f"stopped after {self._steps_done()} of {total} steps; progress is saved in {progress}"
+                display.close(words, event="stopped")
+                raise
+            split = "val" if self.settings.score == "validation" else "test"
+            scores = self._scores(split) if status == "finished" else []
         metrics = record(
             self.settings,
             identity,
@@ -140,7 +143,8 @@ class Session:
         score = mean_score(self.members, scores)
         each = ", ".join(f"{m.name} {value:.4g}" for m, value in zip(self.members, scores, strict=False))
         words = status if status == "diverged" else each if score is None else f"{metrics['metric']} {score:.4g}"
-        display.close(f"{words} ({self._elapsed():.1f} s)")
+        told = {key: metrics[key] for key in ("status", "metric", "value", "validation")}
+        display.close(f"{words} ({self._elapsed():.1f} s)", seconds=self._elapsed(), **told)
         return metrics
 
     def _resume(self) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
+
+TRY_AGAIN = 75
+"""Exit code of what may succeed at another time: ``EX_TEMPFAIL`` of sysexits.h."""
 
 
 class _Lasting:
@@ -39,11 +45,43 @@ class _Lasting:
             print(f"uhn: the output cannot be written ({error.strerror}); going on without it", file=sys.stderr)
 
 
+class _Json:
+    """A stream that makes a JSON object of every line, and of every event with its values."""
+
+    def __init__(self, stream: _Lasting) -> None:
+        self.stream, self.begun = stream, ""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        *lines, self.begun = (self.begun + text).split("\n")
+        for line in filter(None, lines):
+            self.event(line, {})
+        return len(text)
+
+    def event(self, words: str, fields: Mapping[str, Any]) -> None:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.stream.write(json.dumps({"time": now, "message": words, **fields}) + "\n")
+        self.stream.flush()
+
+
+def add_log_format(parser: argparse.ArgumentParser) -> None:
+    """Add the option that :func:`lasting_output` takes."""
+    words = "json: an object per line, with time, message and, of steps and ends of runs, their values"
+    parser.add_argument("--log-format", choices=("text", "json"), default="text", help=words)
+
+
 @contextmanager
-def lasting_output() -> Iterator[None]:
-    """Let nothing that is printed fail: a full disk, or a reader that is gone, costs the words and nothing else."""
+def lasting_output(log_format: str = "text") -> Iterator[None]:
+    """Let nothing that is printed fail: a full disk, or a reader that is gone, costs the words and nothing else.
+
+    Args:
+        log_format: ``json`` turns each line of standard output into an object.
+    """
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (_Lasting(stream) for stream in before)
+    out, sys.stderr = (_Lasting(stream) for stream in before)
+    sys.stdout = _Json(out) if log_format == "json" else out
     try:
         yield
     finally:

@@ -89,22 +89,20 @@ class Queue:
         return "\n".join(lines)
 
 
-def work_off(runs: Sequence[RunSettings], train: Callable[[RunSettings], None]) -> int:
-    """Train ``runs`` in order, passing over those that another process has; return how many were made.
+def work_off(runs: Sequence[RunSettings], train: Callable[[RunSettings], None]) -> bool:
+    """Train ``runs`` in order, passing over those that another process has; return whether there was time for all.
 
     Stops without an error when the time is up (:class:`~uhn.training.interrupts.Stopped`).
     """
-    made = 0
     for run in runs:
         try:
             train(run)
-            made += 1
         except Busy:
             print(f"{run.name}: another process has it", flush=True)
         except Stopped:
             print("the time is up; the next call goes on from here", flush=True)
-            break
-    return made
+            return False
+    return True
 
 
 def window(within: str | None, until: str | None, now: float) -> float | None:
