@@ -56,6 +56,7 @@ ELSEWHERE = {
     "precision", "evaluate_every", "compute.threads",  # below, in a run
     "compute.device",  # another one takes another machine
     "name", "experiment", "checkpoint_seconds",  # no part of what is built
+    "path_only",  # what tables print
 }  # fmt: skip
 
 

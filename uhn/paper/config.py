@@ -14,7 +14,7 @@ from uhn.paper.checks import check_names, check_older, check_shown, known, match
 from uhn.paper.names import RunId, group_name, parse_group
 from uhn.paper.params import ExperimentEntry, Params, ProfileEntry, SweepEntry, merge
 from uhn.paper.reading import ConfigError, explain, near, read_settings, read_yaml, shown
-from uhn.paper.settings import Method, RunSettings, WorkflowOptions, setting_keys, takes_generator
+from uhn.paper.settings import Method, RunSettings, TaskSettings, WorkflowOptions, setting_keys, takes_generator
 from uhn.paper.sweeps.stages import Sweep, Values, assumed, check_grid, grid_values
 from uhn.paper.tables.catalogue import needs
 
@@ -162,6 +162,8 @@ class Config:
         for pattern, override in self.profile.overrides.items():
             if matches(pattern, group_name(experiment, method)):
                 overrides.append(override.written())
+                if drawn := override.probabilities:
+                    overrides.append({"tasks": self._drawn(entry.tasks, drawn, f"overrides.{pattern}.probabilities")})
         if trial is not None and selected is not None:
             overrides.append(selected.settings(self.sweeps[group_name(experiment, method)].unit))
             overrides.append({"name": trial, "validate_split": True, "score": "validation"})
@@ -190,6 +192,14 @@ class Config:
         entry = self.entry(experiment)
         return [self.params.defaults.written(), entry.written(), entry.methods[method].written()]
 
+    def _drawn(self, tasks: Iterable[TaskSettings], drawn: Mapping[str, float], where: str) -> tuple[TaskSettings, ...]:
+        """The tasks with what a profile says of how often each is drawn."""
+        tasks = tuple(tasks)
+        if {*drawn} != (names := {task.dataset for task in tasks}):
+            got, wanted = ", ".join(sorted(drawn)), ", ".join(sorted(names))
+            raise ConfigError(f"profiles.{self.profile_name}.{where}: wanted one of each of {wanted}, got {got}")
+        return tuple(task.model_copy(update={"probability": drawn[task.dataset]}) for task in tasks)
+
     def _settings(self, overrides: list[dict[str, Any]], experiment: str, method: Method, seed: int) -> RunSettings:
         entry = self.entry(experiment)
         data: dict[str, Any] = {}
@@ -197,12 +207,11 @@ class Config:
             data = merge(data, override)
         if not takes_generator(method):
             data.pop("generator", None)
-        data = {"name": str(RunId(experiment, method, seed))} | data
+        data = {"name": str(RunId(experiment, method, seed)), "tasks": entry.tasks} | data
         data |= {
             "experiment": experiment,
             "method": method,
             "seed": seed,
-            "tasks": entry.tasks,
             "model_set": entry.model_set,
             "depth": entry.depth if takes_generator(method) else 0,
         }

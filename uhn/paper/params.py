@@ -68,6 +68,7 @@ class Override(Settings):
     compute: Annotated[dict[str, Any], Some(ComputeSettings)] | None = None
     precision: Precision | None = None
     validate_split: bool | None = None
+    path_only: bool | None = None
     evaluate_every: Count | None = None
     checkpoint_seconds: Rate | None = None
     members: Count | None = None
@@ -81,6 +82,9 @@ class ProfileOverride(Override):
     """What a profile changes for some experiments. A base model is not among it."""
 
     seeds: Count | None = Field(default=None, description="the first so many of the experiment's seeds")
+    probabilities: dict[str, Annotated[float, Field(gt=0, le=1)]] | None = Field(
+        default=None, description="by dataset, how often a multi-task run draws it"
+    )
 
 
 class ExperimentEntry(Override):

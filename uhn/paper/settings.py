@@ -160,6 +160,10 @@ class ComputeSettings(Settings):
     )
 
 
+MOST_PATH_STEPS = 20
+"""What a run may train whose number counts for nothing: more would be learning."""
+
+
 RETIRED = ("paper", "hyperparameters")
 """What older records hold among a run's settings for captions only."""
 
@@ -209,6 +213,10 @@ class RunSettings(Settings):
         "result stands as it was made, and says how",
     )
     compute: ComputeSettings = Field(default=ComputeSettings(), description="device, threads, kernel and cache")
+    path_only: bool = Field(
+        default=False,
+        description="whether the run only shows that its path works: tables say that it ran and print no number",
+    )
     evaluate_every: Count | None = Field(
         default=None, description="epochs or steps between two evaluations on the validation split, none if none"
     )
@@ -248,6 +256,9 @@ class RunSettings(Settings):
             raise ValueError(f"tasks: wanted probabilities that sum to 1, got {sum(t.probability for t in self.tasks)}")
         if self.score == "validation" and not self.validate_split:
             raise ValueError("score: wanted test where no validation split is kept back, got validation")
+        if self.path_only and not 1 <= (self.train.steps or 0) <= MOST_PATH_STEPS:
+            got = f"{self.train.epochs} epochs" if self.train.steps is None else f"{self.train.steps} steps"
+            raise ValueError(f"path_only: wanted a training of at most {MOST_PATH_STEPS} steps, got {got}")
         if self.depth and not takes_generator(self.method):
             raise ValueError(f"depth: wanted 0 for {self.method}, got {self.depth}")
         return self

@@ -11,10 +11,14 @@ from uhn.paper.names import RunId, is_trial, parse_group
 from uhn.paper.plan import Plan
 from uhn.paper.report.formats import FORMATS
 from uhn.paper.report.searched import outcome_files
+from uhn.paper.runs.archive import RECORDS
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import EARLY, KERNELS, MODEL, tables
 from uhn.paper.tables.several import FAMILIES
 from uhn.paper.tables.single import SIZES
+
+REFERENCE: Final = "reference"
+"""Folder of the kept results, beside those of the profiles: no profile can have this name."""
 
 PICTURES: Final = ("png", "svg")
 """Each file that stands for a figure, by its ending."""
@@ -89,7 +93,18 @@ def read_files(plan: Plan, results: Path) -> list[Path]:
     if "figure4" in wanted_figures(plan):
         drawn = {f"{name}/uhn" for name in KERNELS.values()}
         files += [folder / "runs" / name / MODEL for name in plan.runs if RunId.parse(name).group in drawn]
-    return [*files, *outcome_files(plan, results), *fact_files(plan, results).values()]
+    return [*files, *outcome_files(plan, results), *fact_files(plan, results).values(), *_beside(plan, results)]
+
+
+def kept_records(reference: Path, profile: str) -> list[Path]:
+    """The kept records of every profile but one."""
+    return sorted(path for path in reference.glob(f"*/{RECORDS}") if path.parent.name != profile)
+
+
+def _beside(plan: Plan, results: Path) -> list[Path]:
+    """The kept records that stand beside runs which only show their path."""
+    tried = any(run.path_only for run in plan.runs.values())
+    return kept_records(results / REFERENCE, plan.profile) if tried else []
 
 
 def table_files(plan: Plan, results: Path, name: str) -> list[Path]:
@@ -104,6 +119,7 @@ def table_files(plan: Plan, results: Path, name: str) -> list[Path]:
         *(runs / run / "metrics.json" for run in trials),
         *outcome_files(plan, results, spec.searches),
         *(facts[topic] for topic in spec.topics if topic in facts),
+        *_beside(plan, results),
     ]
 
 

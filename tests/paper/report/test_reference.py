@@ -35,7 +35,7 @@ def render_again(profile: str, folder: Path) -> None:
     kept = REFERENCE / profile
     shutil.copytree(kept, folder / profile)
     shutil.rmtree(folder / profile / "tables")
-    book = open_book(folder, profile, folder / profile / PARAMS, present=False)
+    book = open_book(folder, profile, folder / profile / PARAMS, present=False, reference=REFERENCE)
     made = {name for name, spec in tables(book.methods).items() if spec.needs != "code"}
     paths = sorted(path for path in (kept / "tables").iterdir() if path.name.split(".")[0] in made)
     assert paths

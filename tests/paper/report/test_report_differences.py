@@ -274,7 +274,7 @@ def test_a_selection_that_the_grid_no_longer_holds_is_marked(repository: Path, t
     for lr, mark in ((0.002, False), (0.5, True)):
         path = sweep.file(tmp_path / "quick", sweep.stages[-1])
         path.parent.mkdir(parents=True, exist_ok=True)
-        values = Values(lr, 80, 0.001, 4)
+        values = Values(lr, 120, 0.001, 10)
         path.write_text(json.dumps(Outcome(values, (("x", values),)).to_json()))
         built = table(repository / "params.yaml", tmp_path, "table13", "quick")
         assert ("other settings" in built.cell("kan-kv", "lr_selected").marks) is mark

@@ -19,7 +19,7 @@ from uhn.paper.report.tables import build, shown
 from uhn.paper.sweeps.stages import Outcome, Values
 from uhn.paper.tables.catalogue import tables
 
-CHOSEN = Values(0.002, 80, 0.001, 4)
+CHOSEN = Values(0.002, 120, 0.001, 10)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def results(repository: Path, tmp_path: Path) -> Path:
     for stage in sweep.stages:
         path = sweep.file(tmp_path / "quick", stage)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(Outcome(CHOSEN, (("stage3/train-0.002x80", CHOSEN),)).to_json()))
+        path.write_text(json.dumps(Outcome(CHOSEN, (("stage3/train-0.002x120", CHOSEN),)).to_json()))
         path.with_suffix(".md").write_text(f"# the reason of {stage.name}\n")
     return tmp_path
 
@@ -47,7 +47,7 @@ def _cells(repository: Path, results: Path, name: str, profile: str = "quick") -
 def test_what_was_selected_stands_beside_the_papers(repository: Path, results: Path) -> None:
     cells = _cells(repository, results, "table13")
     found = [cells["kan-kv", f"{key}_selected"] for key in ("init_lr", "init_steps", "lr", "budget")]
-    assert found == ["0.001 (reduced)", "4 (reduced)", "0.002 (reduced)", "80 steps (reduced)"]
+    assert found == ["0.001 (reduced)", "10 (reduced)", "0.002 (reduced)", "120 steps (reduced)"]
     assert [cells["kan-kv", f"{key}_paper"] for key in ("init_lr", "init_steps", "lr", "budget")] == [
         "0.0002",
         "200",
@@ -60,7 +60,7 @@ def test_what_was_selected_stands_beside_the_papers(repository: Path, results: P
 
 def test_a_grid_is_the_papers_where_the_profile_searches_nothing(repository: Path, results: Path) -> None:
     cells = _cells(repository, results, "table12")
-    assert cells["kan-kv", "budget"] == "{40, 80} steps (reduced)"
+    assert cells["kan-kv", "budget"] == "{60, 120} steps (reduced)"
     assert cells["mnist-cnn8", "budget"] == "{30, 50, 100} (not swept in this profile)"
     assert _cells(repository, results, "table14")["cora-gcn", "lr"] == "{0.005, 0.01, 0.02} (not swept in this profile)"
     paper = _cells(repository, results, "table14", "paper")
@@ -70,7 +70,7 @@ def test_a_grid_is_the_papers_where_the_profile_searches_nothing(repository: Pat
 
 def test_guardrails_are_those_of_the_search(repository: Path, results: Path) -> None:
     cells = _cells(repository, results, "table20")
-    assert cells["mnist-mlp", "guardrail"] == "0.01 (reduced)"
+    assert cells["mnist-mlp", "guardrail"] == "not swept in this profile"
     assert cells["mnist-mlp", "guardrail_paper"] == "0.95"
     paper = _cells(repository, results, "table20", "paper")
     assert [paper[row, "guardrail"] for row in ("cifar10-cnn44", "kan-kv")] == ["0.85", "0.05"]

@@ -10,7 +10,17 @@ from uhn.paper.report.book import Evidence
 from uhn.paper.runs.results import Run
 from uhn.paper.settings import RETIRED
 
-NOT_SETTINGS = {"name", "experiment", "seed", *RETIRED, "checkpoint_seconds", "compute", "members", "evaluate_every"}
+NOT_SETTINGS = {
+    "name",
+    "experiment",
+    "seed",
+    *RETIRED,
+    "checkpoint_seconds",
+    "compute",
+    "members",
+    "evaluate_every",
+    "path_only",
+}
 """Parts of a run's settings that name it or that change no result beyond rounding."""
 
 NOT_THE_PAPERS = {"reduced", "changed", "not compared"}

@@ -11,7 +11,7 @@ from uhn.paper.budget import PaperRun
 from uhn.paper.names import parse_group
 from uhn.paper.report.baseline import Baseline, baseline
 from uhn.paper.report.reductions import Difference, differences, fewer
-from uhn.paper.report.statistics import Statistic, aggregate
+from uhn.paper.report.statistics import Statistic, aggregate, printed
 from uhn.paper.runs.results import Run
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.keys import CellKey
@@ -34,6 +34,7 @@ class Book:
         wanted: tables and figures that the plan has rendered; None if there is no plan.
         reasons: by sweep ``<experiment>/<method>``, why each of its stages chose what it did, as Markdown.
         place: whose results they are, in a word: ``reference`` for those that are kept, else nothing.
+        kept: the kept results of other profiles, the best that stands beside a run which only shows its path.
     """
 
     profile: str
@@ -48,6 +49,7 @@ class Book:
     wanted: tuple[str, ...] | None = None
     reasons: Mapping[str, Sequence[str]] = field(default_factory=dict)
     place: str = ""
+    kept: Book | None = None
 
     @property
     def label(self) -> str:
@@ -190,8 +192,30 @@ class Evidence:
         return () if self.baseline.known else ("majority unknown",)
 
     @property
+    def path_only(self) -> bool:
+        """Whether a run of it was declared to show no more than that its path works: then it is no number."""
+        return any(run.settings.get("path_only") for run in self.runs)
+
+    @property
+    def told(self) -> str:
+        """The number as printed; of a path that was tried, how many steps it ran."""
+        if self.path_only:
+            return f"ran, {max(run['budget']['train_steps'] for run in self.runs)} steps"
+        return printed(self.statistic, self.key.metric)
+
+    @cached_property
+    def instead(self) -> str:
+        """The best kept evidence for the number of a path that was tried, with its marks; empty if there is none."""
+        best = self.book.kept.evidence(self.key) if self.path_only and self.book.kept else None
+        if best is None or best.path_only or not best.statistic.n:
+            return ""
+        return f"kept: {best.told}, {', '.join([*best.marks, f'profile {best.book.profile}'])}"
+
+    @property
     def status(self) -> tuple[str, ...]:
         """Words for what stands behind the number, without counts of seeds."""
+        if self.path_only:
+            return ("path only", *self.kinds)
         less = any(difference.less for difference in self.differences)
         words = ["reduced"] if less else ["changed"] if self.differences else []
         words += ["not compared"] * (self.paper is None and bool(self.runs))

@@ -131,7 +131,7 @@ def judge(claim: Claim, book: Book) -> Finding:
 def _arms(comparison: Comparison, claim: Claim, book: Book) -> Arms:
     first, second = book.evidence(comparison.first), book.evidence(comparison.second)
     values = first.values(), guesses(second) if claim.may_fail else second.values()
-    return Arms(comparison, first, second, values)
+    return Arms(comparison, first, second, ([], []) if first.path_only or second.path_only else values)
 
 
 def guesses(evidence: Evidence) -> list[float]:

@@ -21,6 +21,7 @@ MEANING = {
     "subset": "on a part of the real data",
     "stand-in": "on generated data of the same shape",
     "not above the majority class": "no better than always answering the most frequent class",
+    "path only": "a few steps that show that the path works, no number",
     "majority unknown": "better than 1/classes; nothing says how frequent the most frequent class is",
     "not trained": "an RMSE no better than that of the targets' mean",
     "older code": "made by code that has changed since, and not accepted as it stands",

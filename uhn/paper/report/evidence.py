@@ -109,7 +109,7 @@ def _best(books: Sequence[Book], group: str) -> Book:
 def _rank(book: Book, group: str) -> tuple[Any, ...]:
     """How much a book's evidence for a group of runs is worth, as it can be told without its values."""
     found = _evidence(book, group)
-    if not found.runs:
+    if not found.runs or found.path_only:
         return (False,)
     full = found.paper
     whole = full is not None and not any(differences(run, full) for run in found.runs)
@@ -141,8 +141,8 @@ def share_of(evidence: Evidence) -> float | None:
 
 
 def standing(evidence: Evidence) -> Standing:
-    """What a cell stands on."""
-    if not evidence.found:
+    """What a cell stands on; a path that was only tried is nothing."""
+    if not evidence.found or evidence.path_only:
         return "absent"
     statistic = evidence.statistic
     if statistic.mean is None:

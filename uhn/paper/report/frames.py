@@ -23,7 +23,10 @@ def members(book: Book) -> pd.DataFrame:
     """Figure 3: members of the model sets of each family's first finished seed (the paper plots one run)."""
     rows: list[dict[str, Any]] = []
     for name, (title, *_) in FAMILIES.items():
-        runs = [run for run in book.evidence(CellKey(name, "uhn", "seen")).runs if run.finished and run.get("values")]
+        evidence = book.evidence(CellKey(name, "uhn", "seen"))
+        if evidence.path_only:
+            continue
+        runs = [run for run in evidence.runs if run.finished and run.get("values")]
         for member, entry in (runs[0]["values"] if runs else {}).items():
             row = {"family": title, "member": member, "parameters": entry["parameters"]}
             rows.append(row | {"accuracy": entry["value"], "seen": bool(entry["seen"])})

@@ -31,11 +31,13 @@ WORDS: Final[dict[str, tuple[Aspect, str]]] = {
 """What a setting is about, and its printed name; any other is printed as it is called."""
 
 SAID_ELSEWHERE: Final = {
-    "name", "experiment", "method", "seed", "tasks", "model_set", "depth",  # what the row is: no profile changes it
+    "name", "experiment", "method", "seed", "model_set", "depth",  # what the row is: no profile changes it
+    "tasks",  # likewise, but for how often each is drawn
     "score",  # a trial's; no table shows one
     "data.stand_in",  # whether one was used is a mark
     "compute.device", "compute.threads", "compute.kernel", "compute.cache_mib",  # decide last bits at most
     "checkpoint_seconds", "evaluate_every",  # how often a run is saved and looked at
+    "path_only",  # the cell itself, which says that it ran and prints no number
 }  # fmt: skip
 """Settings that no caption compares. Every other one that is not the paper's is in :func:`differences`."""
 
@@ -93,7 +95,8 @@ def differences(run: Run, full: PaperRun) -> tuple[Difference, ...]:
     """What this run has less of than the paper's, or otherwise: every setting but those of :data:`SAID_ELSEWHERE`.
     Nothing at the paper's settings and full budget."""
     ours, theirs = run.resolved, full.written
-    found = (*_source(ours, theirs), *_steps(run, full), *_data(run, ours, theirs), *_others(run, ours, theirs))
+    found = (*_source(ours, theirs), *_steps(run, full), *_data(run, ours, theirs), *_tasks(ours, theirs))
+    found += tuple(_others(run, ours, theirs))
     return tuple(dict.fromkeys(found))
 
 
@@ -157,6 +160,16 @@ def _others(run: Run, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Ite
             whose = "profile paper" if key == "precision" else "paper"  # the paper's own program mixes fp16 and fp32
             aspect, word = WORDS.get(key, ("other", key))
             yield Difference(aspect, word, _show(pair[0]), _show(pair[1]), whose=whose)
+
+
+def _tasks(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[Difference]:
+    """How often each task is drawn."""
+    mine, papers = ({task["dataset"]: task["probability"] for task in each.get("tasks", ())} for each in (ours, theirs))
+    for name, often in mine.items():
+        if name in papers and often != papers[name]:
+            known = paper.dataset(name)
+            word = f"probability of {known.label if known else name}"
+            yield Difference("other", word, _show(often), _show(papers[name]))
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

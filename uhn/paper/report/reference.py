@@ -11,8 +11,8 @@ from uhn.paper.names import is_trial
 from uhn.paper.report.render import PARAMS, open_book, render
 from uhn.paper.runs.archive import RUN_FILES, Files, write_archive
 from uhn.paper.runs.results import Run, load_runs
-from uhn.paper.tables.catalogue import KERNELS, kernel_runs
-from uhn.paper.wanted import PICTURES
+from uhn.paper.tables.catalogue import KERNELS, kernel_runs, worth
+from uhn.paper.wanted import PICTURES, kept_records
 
 MEASURED = ("facts", "model-sets", "sweeps", "costs.json")
 """What else was measured or chosen, kept as it is; everything else of a profile is rendered again."""
@@ -22,7 +22,7 @@ def keep(results: Path, profile: str, params: Path, target: Path) -> Path:
     """Add the finished runs of ``results/<profile>`` to those kept in ``target/<profile>``, and render all of them.
 
     A run that is kept already is replaced by the new one of its name. What was kept stays as it is until the new
-    folder is whole. Returns that folder.
+    folder is whole. Kept tables of other profiles that show the best that is kept follow. Returns that folder.
 
     Raises:
         ValueError: if there is no finished run; nothing is changed then.
@@ -42,7 +42,7 @@ def keep(results: Path, profile: str, params: Path, target: Path) -> Path:
         # what a sweep's trials came to stands in its stages' files
         write_archive(whole, {name: _small_files(run) for name, run in kept.items()})
         _copy(params, whole / PARAMS)
-        book = open_book(Path(place), profile, params, present=False)
+        book = open_book(Path(place), profile, params, present=False, reference=target)
         render(["all"], book, Path(place))
         if len(kernel_runs(book)) < len(KERNELS):  # drawn from weights, which are not kept: the picture is
             for ending, before in product(PICTURES, (folder, source)):
@@ -50,6 +50,11 @@ def keep(results: Path, profile: str, params: Path, target: Path) -> Path:
         if folder.exists():
             folder.rename(Path(place) / "before")
         whole.rename(folder)
+    for records in kept_records(target, profile):  # where a path was tried, the best that is kept stands beside it
+        if b'"path_only":true' in records.read_bytes():
+            other = records.parent
+            book = open_book(target, other.name, other / PARAMS, present=False, reference=target)
+            render([*worth(book), "report"], book, target)
     return folder
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from uhn.files import write_atomically
+from uhn.paper.budget import PaperRun
 from uhn.paper.config import load_config
 from uhn.paper.names import RunId
 from uhn.paper.plan import Plan
@@ -28,18 +29,21 @@ from uhn.paper.tables import catalogue
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import KERNELS, kernel_runs, tables, worth
 from uhn.paper.tables.claims import CLAIMS
-from uhn.paper.wanted import figures_of, wanted_figures, wanted_tables
+from uhn.paper.wanted import REFERENCE, figures_of, kept_records, wanted_figures, wanted_tables
 from uhn.records import RECORD
-
-REFERENCE = "reference"
-"""Folder of the kept results, beside those of the profiles: no profile can have this name."""
 
 PARAMS = "params.yaml"
 """The settings as they were, beside kept results: without them, later tables could not be compared with these."""
 
 
 def open_book(
-    results: Path, profile: str, params: Path | None = None, *, planned: bool = True, present: bool = True
+    results: Path,
+    profile: str,
+    params: Path | None = None,
+    *,
+    planned: bool = True,
+    present: bool = True,
+    reference: Path | None = None,
 ) -> Book:
     """The runs under ``results/<profile>`` beside the plan of ``params``; without ``params``, only what is found.
 
@@ -50,6 +54,7 @@ def open_book(
         planned: take what is found for everything there should be, if not.
         present: mark runs that the present code would make otherwise, where the profile wants that; reference results
             are rendered as they were.
+        reference: folder of the kept results of all profiles, ``results/reference`` if none.
 
     Raises:
         ValueError: for broken results or settings.
@@ -58,8 +63,9 @@ def open_book(
         if not (results / profile).is_dir():
             raise ValueError(f"no results folder {results / profile}")
         runs = load_runs(results, profile)
-        facts = load_facts(results, profile)
-        return Book(profile, runs, facts=facts, other=unlike_the_first(runs), paper=paper_runs(params, profile))
+        facts, paper = load_facts(results, profile), paper_runs(params, profile)
+        kept = kept_book(runs.values(), reference or results / REFERENCE, profile, paper)
+        return Book(profile, runs, facts=facts, other=unlike_the_first(runs), paper=paper, kept=kept)
 
     plan = Plan(load_config(params, profile), results / profile)
     groups: dict[str, list[str]] = {}
@@ -82,7 +88,18 @@ def open_book(
         whose=plan.whose,
         wanted=wanted,
         reasons=reasons(plan, results),
+        kept=kept_book(runs.values(), reference or results / REFERENCE, profile, plan.paper),
     )
+
+
+def kept_book(runs: Iterable[Run], reference: Path, profile: str, paper: Mapping[str, PaperRun]) -> Shelf | None:
+    """The kept results of the other profiles; None if there are none, or no run only shows its path."""
+    tried = any(run.settings.get("path_only") for run in runs)
+    books = []
+    for path in kept_records(reference, profile) if tried else ():
+        kept = load_runs(reference, path.parent.name)
+        books.append(Book(path.parent.name, kept, other=unlike_the_first(kept), paper=paper))
+    return Shelf.of(books) if books else None
 
 
 def open_shelf(results: Path, params: Path | None = None, reference: Path | None = None) -> Shelf:
@@ -204,7 +221,8 @@ def drawable(book: Book) -> list[str]:
 
 def render_figure(name: str, book: Book, results: Path) -> list[Path]:
     """Write ``figures/<name>.{png,svg}``. Raises ``ValueError`` without runs to draw, unless it is planned."""
-    experiments = {key.experiment for spec in catalogue.FIGURES if spec.name == name for key in spec.cells}
+    cells = [key for spec in catalogue.FIGURES if spec.name == name for key in spec.cells]
+    experiments = {key.experiment for key in cells}
     if name.startswith("curves-"):
         experiment = name.removeprefix("curves-")
         experiments = {experiment}
@@ -224,8 +242,12 @@ def render_figure(name: str, book: Book, results: Path) -> list[Path]:
             figure = figures.early_loss(found, unit=frames.early_unit(book), title="Transformer Mixed")
         else:
             figure = figures.growth(found)
-    if stand_ins := book.stand_ins(experiments):
-        remark(figure, f"stand-in data: {', '.join(map(paper.label, stand_ins))}")
+    words = {
+        "stand-in data": map(paper.label, book.stand_ins(experiments)),
+        "ran a few steps only": dict.fromkeys(key.experiment for key in cells if book.evidence(key).path_only),
+    }
+    if told := [f"{word}: {', '.join(names)}" for word, found in words.items() if (names := tuple(found))]:
+        remark(figure, "; ".join(told))
     return save(figure, results / book.profile / "figures" / name)
 
 

@@ -23,6 +23,8 @@ LEGEND = {
     "not above the majority class": "no better than always answering one class: the 95 % interval (Wilson, over the "
     "rows of one evaluation) does not lie above the larger of 1/classes and the most frequent class's share of the "
     "rows that are scored.",
+    "path only": "a few steps that show that the path works; what came out says nothing and stands in the csv.",
+    "kept:": "the best number among the kept results (results/reference), with its own marks.",
     "majority unknown": "its interval lies above 1/classes; the most frequent class's share is not known.",
     "not trained": "an RMSE not below the targets' standard deviation, the RMSE of their mean.",
     "older code": "made by code that has changed since, and not accepted as it stands.",

@@ -28,7 +28,7 @@ def unequal(shown: Iterable[CellKey], book: Book) -> dict[CellKey, tuple[str, ..
             if not {pair.first, pair.second} <= keys or pair.first.group == pair.second.group:
                 continue
             arms = book.evidence(pair.first), book.evidence(pair.second)
-            if not all(arm.runs for arm in arms):
+            if not all(arm.runs and not arm.path_only for arm in arms):
                 continue
             if phrases := list(_phrases(*arms)):
                 sentence = f"{pair.first.group} against {pair.second.group}: {'; '.join(phrases)}."

@@ -28,6 +28,9 @@ ROOT = Path(__file__).parents[2]
 NOT_IDENTITY = {"name", "experiment", "checkpoint_seconds", "evaluate_every"}
 """Settings that cannot change a result: names, and how often progress is saved or looked at."""
 
+YOUNGER = ("options", "path_only")
+"""Settings that came later: left out where they say nothing, so that the hashes of older runs stand."""
+
 WITHIN = {"compute": {"kernel", "cache_mib"}}
 """Likewise: the kernel changes last bits; a finished run says which one it took, and an unfinished one goes on by the
 same. What the cache does not hold is formed again, in the same bits."""
@@ -77,7 +80,7 @@ def settings_hash(settings: RunSettings) -> str:
     """SHA-256 of what decides the result, without names and captions: two runs that agree here are the same run."""
     settings = resolved(settings)
     found = settings.model_dump(mode="json", exclude={**dict.fromkeys(NOT_IDENTITY, True), **WITHIN})
-    return _hash({name: value for name, value in found.items() if name != "options" or value})
+    return _hash({name: value for name, value in found.items() if value or name not in YOUNGER})
 
 
 def same_settings(recorded: Mapping[str, Any], present: RunSettings) -> bool:

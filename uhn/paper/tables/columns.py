@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from uhn.paper.report.statistics import Statistic, printed
+from uhn.paper.report.statistics import Statistic
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.keys import CellKey
 
@@ -151,11 +151,10 @@ class MetricColumn(Headed):
         if key is None:
             return Cell(EMPTY, self._csv(EMPTY, Statistic(None, None, 0), 1, ()))
         evidence = book.evidence(key)
-        text = printed(evidence.statistic, key.metric)
-        if not evidence.statistic.total:
-            text = book.absence(key)
+        text = evidence.told if evidence.statistic.total else book.absence(key)
         factor = 100 if key.metric == "accuracy" else 1
-        return Cell(text, self._csv(text, evidence.statistic, factor, evidence.marks), evidence.marks, evidence)
+        marks = (*evidence.marks, *filter(None, [evidence.instead]))
+        return Cell(text, self._csv(text, evidence.statistic, factor, marks), marks, evidence)
 
     def _csv(self, text: str, statistic: Statistic, factor: int, marks: Sequence[str]) -> dict[str, str]:
         def number(value: float | None) -> str:
