@@ -10,7 +10,8 @@ from pathlib import Path
 
 from uhn.files import write_atomically
 from uhn.paper.config import ConfigError, load_config
-from uhn.paper.costs import measure
+from uhn.paper.costs import Cost, measure
+from uhn.paper.makespan import describe_makespans
 from uhn.paper.names import RunId, parse_group
 from uhn.paper.plan import Plan, describe
 from uhn.paper.runs.again import train_again
@@ -90,6 +91,14 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``uhn plan``."""
     parser.add_argument("--names", action="store_true", help="print the names of the runs, job by job")
     parser.add_argument("--measure", action="store_true", help="first time a few steps of every row")
+    parser.add_argument(
+        "--machines",
+        type=int,
+        nargs="+",
+        default=(),
+        metavar="N",
+        help="say how long so many machines take, each like the one that was timed: --machines 1 4 16 64",
+    )
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data (default: data)")
     add_profile(parser)
     parser.set_defaults(handler=show_plan)
@@ -206,6 +215,9 @@ def show_plan(args: argparse.Namespace) -> int:
     if args.measure:
         measure(plan.runs.values(), args.results / plan.profile, args.data)
     print(describe(plan, args.results / plan.profile))
+    if args.machines:
+        cost = Cost.known(args.results / plan.profile, (plan.runs | plan.trials).values())
+        print(describe_makespans(plan, cost, args.machines))
     if args.names:
         searched = {
             job: tuple(n for key in keys for n in plan.trial_names(key)) for job, keys in plan.sweep_groups.items()
