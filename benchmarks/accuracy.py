@@ -145,8 +145,9 @@ def summary(curves: dict[tuple[str, int], dict[int, float]], seed: int) -> list[
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__.splitlines()[0])
     parser.add_argument("--run", default="mnist-mlp/uhn/seed-21962", help="a run of one model by a UHN")
-    parser.add_argument("--profile", default="hour", help="profile of params.yaml (default hour)")
-    parser.add_argument("--params", type=Path, default=HERE.parent / "params.yaml")
+    parser.add_argument("--profile", default="earlier", help="profile of the settings (default earlier)")
+    kept = HERE.parent / "results" / "reference" / "earlier" / "params.yaml"
+    parser.add_argument("--params", type=Path, default=kept, help="the settings (default those of earlier runs)")
     parser.add_argument("--data", type=Path, default=HERE.parent / "data", help="data folder (default data)")
     parser.add_argument("--results", type=Path, default=HERE.parent / "results", help="where uhn run left our runs")
     parser.add_argument("--work", type=Path, default=HERE.parent / "work", help="folder of the run trained here")

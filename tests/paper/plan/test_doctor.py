@@ -126,8 +126,8 @@ def test_data_that_are_missing_or_changed_are_named_with_the_cure(
     assert ask(params, capsys)[1]["data"].startswith(
         "note not here, stand-ins where they are unavailable: uhn data fetch "
     )
-    needed = ask(params, capsys, "study")[1]["data"]
-    assert needed == "wrong not here, and no stand-in may take their place: uhn data fetch cifar10"
+    needed = ask(params, capsys, "claims")[1]["data"]
+    assert needed == "wrong not here, and no stand-in may take their place: uhn data fetch mnist cora pubmed"
     path = tmp_path / "data" / known_files("cora").files[0].path
     path.parent.mkdir(parents=True)
     path.write_bytes(b"other")

@@ -60,7 +60,7 @@ def test_every_measured_cell_of_the_dataset_is_marked(tmp_path: Path) -> None:
 
 def test_a_figure_says_it_too(tmp_path: Path) -> None:
     values = {"a": {"value": 0.8, "parameters": 10, "seen": True}, "b": {"value": 0.6, "parameters": 20, "seen": False}}
-    for profile, kind in (("quick", "stand-in"), ("hour", "real")):
+    for profile, kind in (("quick", "stand-in"), ("claims", "real")):
         leave(tmp_path, metrics("cnn-mixed-width", "uhn", 1, 0.7, kind=kind, values=values), profile=profile)
         names = ["figure3", "curves-cnn-mixed-width"]
         render(names, open_book(tmp_path, profile), tmp_path)
