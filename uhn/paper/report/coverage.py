@@ -132,6 +132,8 @@ def to_markdown(book: Book) -> str:
     everything = parts(book)
     text = [f"# Coverage: profile {book.profile}", ""]
     text += ["What stands behind each cell of the paper's tables and figures.", ""]
+    if found := sorted({str(run.settings.get("precision", "fp32")) for run in book.runs.values()}):
+        text += [f"Arithmetic of the runs: {', '.join(found)}. The paper's program trained in fp16 with AMP.", ""]
     if names := ", ".join(map(paper.label, book.stand_ins())):
         text += [f"**Stand-in data: {names}.** What rests on them says nothing of the real data.", ""]
     text += ["| | Cells |", "| --- | --- |"]

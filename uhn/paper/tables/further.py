@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from uhn.paper.tables.columns import Column, Label, MetricColumn, ParamCount, Row, TableSpec
 from uhn.paper.tables.keys import CellKey
 
-FURTHER: dict[str, tuple[str, str]] = {}
+FURTHER: dict[str, tuple[str, str]] = {
+    "kan-ellipj": ("ellipj", "rmse"),
+    "kan-ellipj-bf16": ("ellipj, bf16", "rmse"),
+    "cora-gcn": ("Cora GCN", "accuracy"),
+    "cora-gcn-bf16": ("Cora GCN, bf16", "accuracy"),
+    "mnist-mlp": ("MNIST MLP", "accuracy"),
+    "mnist-mlp-bf16": ("MNIST MLP, bf16", "accuracy"),
+}
 """Its rows: by experiment of params.yaml, what is printed for it and its metric, ``accuracy`` or ``rmse``."""
 
 
