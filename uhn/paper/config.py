@@ -143,11 +143,11 @@ class Config:
     def resolve(
         self, experiment: str, method: Method, seed: int, *, selected: Values | None = None, trial: str | None = None
     ) -> RunSettings:
-        """Return the settings of one run: the experiment's, the method's, then the profile's, then what was selected.
+        """Return the settings of one run: the experiment's, the source's, then the profile's, then what was selected.
 
         Args:
             experiment: its name.
-            method: weight source.
+            method: the weight source.
             seed: run seed.
             selected: what a sweep has selected for it, or the values of a trial.
             trial: name of the run, if it is a trial: validated, and never scored on the test set.

@@ -22,7 +22,7 @@ def known_method(name: str) -> str:
 
 
 def takes_generator(method: str) -> bool:
-    """Whether a method's settings are the section ``generator``; those of any other are its ``options``."""
+    """Whether a source's settings are the section ``generator``; those of any other are its ``options``."""
     return issubclass(SOURCES[method], UniversalHypernetwork)
 
 
@@ -270,7 +270,7 @@ def source_class(run: RunSettings) -> type[WeightSource]:
 
 
 def serves_one(method: str) -> bool:
-    """Whether a method holds the weights of a single model."""
+    """Whether a source holds the weights of a single model."""
     return issubclass(SOURCES[method], OneSpecSource)
 
 

@@ -102,7 +102,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Sweep:
-    """The search of one experiment's hyperparameters under one method.
+    """The search of one experiment's hyperparameters under one source.
 
     Args:
         experiment: its name.
