@@ -146,7 +146,8 @@ def _run(words: list[str]) -> None:
         warnings.simplefilter(words[1])  # type: ignore[arg-type]
         words = words[2:]
     what, *rest = words
-    sys.path[:1] = ["" if what in ("-m", "-c") else str(Path(what).parent), *places]
+    first = {"-c": "", "-m": os.getcwd()}.get(what, os.path.dirname(os.path.abspath(what)))
+    sys.path[:1] = [first, *places]
     match what:
         case "-m":
             sys.argv = rest

@@ -26,6 +26,7 @@ import durability_scenarios as scenarios_of  # noqa: E402
 
 import uhn.paper.runs.execute as execution  # noqa: E402
 import uhn.training.evaluate as evaluation  # noqa: E402
+from tests.half_written import HalfWritten  # noqa: E402
 from uhn.paper.runs.jobs import run_all  # noqa: E402
 from uhn.paper.settings import RunSettings  # noqa: E402
 from uhn.training.loop import Loop  # noqa: E402
@@ -77,28 +78,6 @@ def child(work: Callable[[], object], log: Path) -> int:
     return pid
 
 
-class Half:
-    """A file that dies when half of its content is written."""
-
-    def __init__(self, file: Any, tick: Callable[[], None]) -> None:
-        self.file, self.tick = file, tick
-
-    def __enter__(self) -> Half:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.file.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.file, name)
-
-    def write(self, data: bytes) -> None:
-        self.file.write(data[: len(data) // 2])
-        self.file.flush()
-        self.tick()
-        self.file.write(data[len(data) // 2 :])
-
-
 KILLED = "killed:"
 """Begins the line of the log that says in which phase which event was the last."""
 
@@ -136,7 +115,7 @@ def arm(event: str, number: int) -> None:
 
     if event == "write":
         fdopen = os.fdopen
-        os.fdopen = lambda *args: Half(fdopen(*args), tick)  # type: ignore[assignment, return-value, arg-type]
+        os.fdopen = lambda *args: HalfWritten(fdopen(*args), tick)  # type: ignore[assignment, return-value, arg-type]
         return
     places: dict[str, tuple[Any, str, bool]] = {
         "step": (Loop, "_advance", True),

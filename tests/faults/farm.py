@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from tests.half_written import HalfWritten
 
 N = int(os.environ.get("UHN_FAULTS", "1"))
 """How many times as long as in the suite; read here and nowhere else."""
@@ -17,28 +19,6 @@ N = int(os.environ.get("UHN_FAULTS", "1"))
 def seeds(short: int) -> range:
     """Seeds of a test's random cases: ``short`` of them in the suite, ``N`` times as many in the long version."""
     return range(short * N)
-
-
-class _HalfWritten:
-    """A file whose every write is told to ``strike`` when half of it has reached the disk."""
-
-    def __init__(self, file: Any, strike: Callable[[], None]) -> None:
-        self.file, self.strike = file, strike
-
-    def __enter__(self) -> _HalfWritten:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.file.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.file, name)
-
-    def write(self, data: bytes) -> None:
-        self.file.write(data[: len(data) // 2])
-        self.file.flush()
-        self.strike()
-        self.file.write(data[len(data) // 2 :])
 
 
 @contextmanager
@@ -63,7 +43,7 @@ def failing(call: str, number: int, error: int | None) -> Iterator[list[int]]:
 
     def wrapped(*args: Any, **keywords: Any) -> Any:
         if call == "write":
-            return _HalfWritten(original(*args, **keywords), strike)
+            return HalfWritten(original(*args, **keywords), strike)
         strike()
         return original(*args, **keywords)
 

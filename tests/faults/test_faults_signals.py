@@ -56,7 +56,7 @@ def left(place: Place) -> list[str]:
     return [path.relative_to(place.folder).as_posix() for path in files if not path.name.startswith(known)]
 
 
-@pytest.mark.parametrize(("command", "cases", "moments"), [(JOB, 9, 220), (SWEEP, 6, 400)], ids=["job", "sweep"])
+@pytest.mark.parametrize(("command", "cases", "moments"), [(JOB, 5, 220), (SWEEP, 4, 400)], ids=["job", "sweep"])
 def test_a_signal_at_any_moment_leaves_nothing_behind(
     command: tuple[str, ...], cases: int, moments: int, tmp_path: Path
 ) -> None:

@@ -104,6 +104,10 @@ CASES: dict[str, Case] = {
     ),
 }
 
+HALVES = [(name, (torch.bfloat16, torch.float16)[number % 2]) for number, name in enumerate(CASES)]
+HALVES += [("uhn", torch.bfloat16), ("chain-1", torch.float16)]
+"""Every source in one of the two types of half precision, turn by turn, the UHN and a chain in both."""
+
 
 def stir(source: WeightSource) -> None:
     """Move every parameter a little, so that what starts at zero or one takes part; keep a chain's weights small."""

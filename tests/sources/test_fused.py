@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +12,6 @@ import torch
 from source_cases import stir
 from torch import Tensor
 
-import uhn as uhn_package
 from uhn import products
 from uhn.descriptors.features import IndexFeatures
 from uhn.descriptors.grids import Windows
@@ -211,29 +207,6 @@ def test_a_library_is_built_once_and_by_its_content(afresh: Path, monkeypatch: p
     monkeypatch.setattr(build, "processor", lambda: "another")
     with pytest.raises(BaseException, match="compiled again"):
         build.built(False)
-
-
-def test_addresses_and_arithmetic_are_sound(tmp_path: Path) -> None:
-    """The trial once more, built with the address and undefined-behaviour sanitizers."""
-    compiler = os.environ.get("CC") or "cc"
-    asked = subprocess.run([compiler, "-print-file-name=libasan.so"], capture_output=True, text=True)
-    if not Path(asked.stdout.strip()).is_absolute():
-        pytest.skip("the compiler has no address sanitizer")
-    code = (
-        "from uhn.kernels import build\n"
-        "build.FLAGS = ('-O1', '-g', '-std=gnu11', '-fPIC', '-shared', '-fsanitize=address,undefined',"
-        " '-fno-sanitize-recover=all')\n"
-        "from uhn.sources.trial import disagreement\n"
-        "assert disagreement(False) is None and disagreement(True) is None\n"
-    )
-    environment = os.environ | {
-        "LD_PRELOAD": asked.stdout.strip(),
-        "ASAN_OPTIONS": "detect_leaks=0",
-        "UHN_KERNEL_CACHE": str(tmp_path),
-        "PYTHONPATH": str(Path(uhn_package.__file__).parents[1]),
-    }
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_products_are_those_of_torch_whatever_the_layout() -> None:

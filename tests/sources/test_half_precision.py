@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from source_cases import CASES, SPECS, stir, uhn
+from source_cases import CASES, HALVES, SPECS, stir, uhn
 from torch import Tensor, nn
 
 import uhn as library
@@ -18,7 +18,6 @@ from uhn.sources import UniversalHypernetwork, WeightSource
 from uhn.sources.files import load_source, save_source
 from uhn.training.matching import matching_loss
 
-every_source = pytest.mark.parametrize("name", CASES)
 every_half = pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 
 CASTS: dict[str, Callable[[nn.Module], object]] = {
@@ -43,8 +42,7 @@ def correlation(one: Tensor, other: Tensor) -> float:
     return float(torch.corrcoef(torch.stack([one.double(), other.double()]))[0, 1])
 
 
-@every_half
-@every_source
+@pytest.mark.parametrize(("name", "dtype"), HALVES)
 def test_a_source_in_half_precision_gives_nearly_its_weights_and_trains(name: str, dtype: torch.dtype) -> None:
     for model in CASES[name].both_paths:
         source, spec = stirred(name, model), SPECS[model]
@@ -94,8 +92,7 @@ def test_a_rounded_state_is_refused(name: str, dtype: torch.dtype, assign: bool)
     assert correlation(source(SPECS["mlp"]).detach(), right) > 0.9995
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
-@every_source
+@pytest.mark.parametrize(("name", "dtype"), [*HALVES, ("uhn", torch.float64), ("ha", torch.float64)])
 def test_a_file_brings_back_the_same_bits_in_the_same_dtype(name: str, dtype: torch.dtype, tmp_path: Path) -> None:
     source, spec = stirred(name, CASES[name].models[0]).to(dtype), SPECS[CASES[name].models[0]]
     save_source(source, tmp_path / "source.safetensors")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from source_cases import CASES, SPECS, Case, stir
+from source_cases import CASES, HALVES, SPECS, Case, stir
 from torch import Tensor
 
 from uhn.models import ModelSpec
@@ -162,8 +162,7 @@ ROUNDED = {"direct": (0.0, 0.0), "ha": (0.01, 0.01), "chunked": (0.01, 0.01), "u
 blocks of a few random units, of which a rounded one changes sides now and then: where a ReLU is, a gradient jumps."""
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@every_source
+@pytest.mark.parametrize(("name", "dtype"), HALVES)
 def test_half_precision_stays_near_and_leaves_phases_alone(name: str, dtype: torch.dtype) -> None:
     for model in CASES[name].both_paths:
         case, source, spec = made(name, model)

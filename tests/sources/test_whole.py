@@ -17,7 +17,8 @@ from uhn.models.hypernet import generated_uhn
 from uhn.randomness import stream
 from uhn.sources import UniversalHypernetwork, WeightSource
 from uhn.sources.chain import Chain
-from uhn.tasks import Limits, load_task
+from uhn.tasks import Limits, load, load_task
+from uhn.tasks.receipts import GENERATED, Receipt
 from uhn.training.distributions import OneModel
 from uhn.training.loop import Loop, Phase
 from uhn.training.matching import matching_loss
@@ -111,11 +112,14 @@ class Operations(TorchDispatchMode):
     ("dataset", "model", "most"),
     [("cifar10", "cnn20-cifar10", 300), ("mnist", "mlp-mnist", 100), ("kv", "kan-g5-kv", 150)],
 )
-def test_operations_of_a_step(dataset: str, model: str, most: int, tmp_path: Path) -> None:
+def test_operations_of_a_step(
+    dataset: str, model: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever the model's size: each is a kernel on a GPU. The optimiser there is one."""
     spec = zoo(model)
     source = UniversalHypernetwork.for_specs([spec], hidden=8, frequencies=2)
     source.whole = True
+    monkeypatch.setattr(load, "_obtained", lambda name, *args: Receipt(name, GENERATED, "stand-in", "generated"))
     task = load_task(dataset, root=tmp_path, seed=1, stand_in=True, batch_size=4, limits=Limits(8, 8))
     loop = Loop(source, OneModel(task, spec), [Phase("train", 3, 1e-4)], seed=1)
     loop.optimiser = torch.optim.AdamW(source.parameters(), fused=True)

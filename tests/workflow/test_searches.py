@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,10 +75,13 @@ def test_a_search_with_a_job_per_trial(workflow: Workflow) -> None:
     assert NOTHING in workflow.snakemake("sweeps"), "no function uses convolutions"
 
 
-def test_the_picture_in_the_readme_is_up_to_date(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_picture_in_the_readme_is_up_to_date(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, forking_python: str
+) -> None:
     from uhn.paper.commands.docs import rule_graph, with_workflow
 
     monkeypatch.chdir(repository)
+    monkeypatch.setattr(sys, "executable", forking_python)
     text = (repository / "README.md").read_text(encoding="utf-8")
     assert with_workflow(text, rule_graph()) == text, "run: uhn docs"
     monkeypatch.undo()

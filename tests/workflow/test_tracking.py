@@ -33,7 +33,9 @@ def _pipeline(repository: Path, profile: str) -> dict[str, Any]:
     return content
 
 
-def test_stages_find_their_commands_without_an_activated_environment(tmp_path: Path, repository: Path) -> None:
+def test_stages_find_their_commands_without_an_activated_environment(
+    tmp_path: Path, repository: Path, forking_python: str
+) -> None:
     """``.venv/bin/dvc repro`` is enough; an environment that is activated comes first. Spaces in the path are none."""
     folder, other = tmp_path / "a clone", tmp_path / "other"
     for place in (folder / ".venv/bin", other):
@@ -48,7 +50,7 @@ def test_stages_find_their_commands_without_an_activated_environment(tmp_path: P
 
     def dvc(*words: str, path: str = "/usr/bin:/bin") -> str:
         environment = {"PATH": path, "HOME": str(tmp_path), "DVC_NO_ANALYTICS": "1"}
-        command = [sys.executable, "-m", "dvc", *words]
+        command = [forking_python, "-m", "dvc", *words]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -166,9 +168,14 @@ def test_restore_says_what_is_missing(
 @pytest.mark.workflow
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_restore_gets_the_data_that_the_pipeline_of_another_profile_rests_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], repository: Path
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    repository: Path,
+    forking_python: str,
 ) -> None:
     """The data's stages stand in dvc.yaml; a pipeline in its own folder has them as dependencies only."""
+    monkeypatch.setattr(sys, "executable", forking_python)
     author, store, clone = (tmp_path / name for name in ("author", "store", "clone"))
     author.mkdir()
     monkeypatch.chdir(author)
@@ -179,8 +186,8 @@ def test_restore_gets_the_data_that_the_pipeline_of_another_profile_rests_on(
         subprocess.run(words, cwd=into, check=True, capture_output=True)
 
     call("git", "init", "-q")
-    call(sys.executable, "-m", "dvc", "init", "-q")
-    call(sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "store", str(store))
+    call(forking_python, "-m", "dvc", "init", "-q")
+    call(forking_python, "-m", "dvc", "remote", "add", "-q", "-d", "store", str(store))
     (author / "pipelines/smoke").mkdir(parents=True)
     (author / ".gitignore").write_text("/data/\n/results/\n")
     stages = {
@@ -196,8 +203,8 @@ def test_restore_gets_the_data_that_the_pipeline_of_another_profile_rests_on(
     }
     for path, content in stages.items():
         (author / path).write_text(yaml.safe_dump({"stages": content}))
-    call(sys.executable, "-m", "dvc", "repro", "-q", "pipelines/smoke/dvc.yaml")
-    call(sys.executable, "-m", "dvc", "push", "-q")
+    call(forking_python, "-m", "dvc", "repro", "-q", "pipelines/smoke/dvc.yaml")
+    call(forking_python, "-m", "dvc", "push", "-q")
     call("git", "add", "-A")
     call("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "results")
     call("git", "clone", "-q", str(author), str(clone), into=tmp_path)
@@ -206,7 +213,7 @@ def test_restore_gets_the_data_that_the_pipeline_of_another_profile_rests_on(
     real = subprocess.run
 
     def without_snakemake(command: list[str], **rest: Any) -> Any:  # there is no Snakefile to bless here
-        return real([sys.executable, "-c", "pass"] if "snakemake" in command else command, **rest)
+        return real([forking_python, "-c", "pass"] if "snakemake" in command else command, **rest)
 
     monkeypatch.setattr("uhn.paper.commands.track.subprocess.run", without_snakemake)
     arguments = ["restore", "--profile", "smoke", "--params", str(repository / "params.yaml")]

@@ -74,16 +74,17 @@ def test_a_generator_that_the_memory_cannot_hold_is_refused_before_any_run(
     assert not list(tmp_path.iterdir())
 
 
-def call(repository: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def call(python: str, repository: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run uhn in a process of its own."""
-    command = [sys.executable, "-m", "uhn", *arguments]
+    command = [python, "-m", "uhn", *arguments]
     own = os.environ | {"PYTHONPATH": str(repository)} | environment
     return subprocess.run(command, cwd=repository, env=own, capture_output=True, text=True, check=False)
 
 
-def test_a_terminal_that_knows_fewer_characters_gets_escapes(repository: Path) -> None:
+def test_a_terminal_that_knows_fewer_characters_gets_escapes(repository: Path, forking_python: str) -> None:
     cell = ["explain", "table01", "cora-gcn", "direct", "--profile", "paper", "--results", "results/reference"]
-    whole, ascii_only = call(repository, *cell), call(repository, *cell, PYTHONIOENCODING="ascii")
+    whole = call(forking_python, repository, *cell)
+    ascii_only = call(sys.executable, repository, *cell, PYTHONIOENCODING="ascii")
     assert (whole.returncode, ascii_only.returncode, ascii_only.stderr) == (0, 0, "")
     assert "±" in whole.stdout
     assert ascii_only.stdout == whole.stdout.encode("ascii", "backslashreplace").decode()
