@@ -12,15 +12,17 @@ from typing import Any
 
 import pytest
 import yaml
-from recorded import member, recorded
+from recorded import recorded
 
 from uhn.paper.cli import main
 from uhn.paper.commands.docs import SECTIONS, settings_reference
-from uhn.paper.commands.track import pipeline_file, summary
+from uhn.paper.commands.track import pipeline_file
 from uhn.paper.config import load_config
 from uhn.paper.plan import Plan
+from uhn.paper.report.render import open_book
 from uhn.paper.report.searched import outcome_files
-from uhn.paper.runs.execute import HISTORY
+from uhn.paper.report.tracked import _phases, cells, losses
+from uhn.paper.runs.results import load_history, load_runs
 from uhn.paper.wanted import fact_files, rendered_files, set_files
 
 
@@ -88,23 +90,40 @@ def test_every_file_of_a_plan_is_in_one_output_and_every_output_persists(reposit
 
 
 def test_plots_keep_initialisation_and_training_apart(repository: Path) -> None:
-    """Every plot is drawn by the template that has a panel per phase; DVC fills it from our histories' columns."""
-    vega = pytest.importorskip("dvc_render.vega")
-    assert _pipeline(repository, "quick")["plots"] == [
-        {"metrics/curves": {"x": "step", "y": "loss", "template": "phases"}}
-    ]
-    rows = [("init", 1), ("init", 2), ("init", 1), ("train", 1), ("train", 2)]
-    nothing = dict.fromkeys(HISTORY, "") | {"source": "uhn", "rev": "workspace"}
-    points = [nothing | {"phase": p, "step": s, "loss": 1.0} for p, s in rows]
-    folder = repository / ".dvc" / "plots"
-    renderer = vega.VegaRenderer(points, "x", template="phases", template_dir=folder, x="step", y="loss", title="t")
-    spec = renderer.get_filled_template()
-    assert spec["data"]["values"] == points
-    panel = spec["encoding"]["row"]["field"]
-    formula = next(step["calculate"] for step in spec["transform"] if step.get("as") == panel)
-    assert "datum.phase" in formula and "datum.level" in formula
-    assert spec["resolve"]["scale"] == {"x": "independent", "y": "independent"}
-    assert "<DVC_METRIC" not in json.dumps(spec)
+    """Every phase has an axis of its own, of a chain each level; pictures need no network to be shown."""
+    assert _pipeline(repository, "quick")["plots"] == ["metrics/curves"]
+    runs = load_runs(repository / "results/reference", "quick")
+    name = next(name for name in runs if name.startswith("recursive-k2/uhn/"))
+    found = _phases(runs[name])
+    assert [*found] == [*(f"initialisation, level {n}" for n in (1, 2, 3)), "training"]
+    rows = [(row["phase"], int(row["step"])) for row in load_history(runs[name]) if row["loss"]]
+    assert sum(len(steps) for steps, _ in found.values()) == len(rows)
+    assert found["training"][0] == [step for phase, step in rows if phase == "train"]
+    assert all(steps == sorted(set(steps)) for steps, _ in found.values())
+    figure = losses({"uhn": found, "direct": {"training": ([1, 2], [2.0, 1.0])}}, "x")
+    assert [axis.get_title() for axis in figure.axes] == [f"x: {phase}" for phase in found]
+    assert len(figure.axes[-1].lines) == 2 and not figure.axes[0].get_shared_x_axes().joined(*figure.axes[:2])
+
+
+def test_dvc_shows_a_row_per_cell_in_a_clone_that_has_only_what_is_kept(tmp_path: Path, repository: Path) -> None:
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    shutil.copy(repository / "dvc.yaml", folder)
+    kept = _pipeline(repository, "quick")["metrics"]
+    for path in kept:
+        assert any((repository / path).glob("*/*.json")), path
+        shutil.copytree(repository / path, folder / path)
+    environment = os.environ | {"DVC_NO_ANALYTICS": "1", "HOME": str(tmp_path), "COLUMNS": "300"}
+    for words in (["init", "-q", "--no-scm"], ["metrics", "show", *kept]):
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *words], cwd=folder, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    head, *rows = (line.split() for line in done.stdout.splitlines() if line.strip())
+    assert set(head) <= {"Path", "mean", "std", "seeds", "diverged"} and "failed" not in done.stderr
+    assert len(rows) == sum(1 for path in kept for _ in (repository / path).rglob("*.json"))
+    row = next(row for row in rows if row[0].endswith("reference/paper/metrics/table01/mnist-mlp.direct.json"))
+    assert {"98.37", "3"} <= set(row)
 
 
 def test_the_settings_reference_is_up_to_date_and_explains_every_key(repository: Path) -> None:
@@ -117,39 +136,41 @@ def test_the_settings_reference_is_up_to_date_and_explains_every_key(repository:
             assert row.split(" | ")[-1].removesuffix(" |").strip(), row
 
 
-def test_the_summary_counts_seeds_and_diverged_ones(repository: Path, tmp_path: Path) -> None:
+def test_a_file_per_cell_counts_seeds_and_diverged_ones(repository: Path, tmp_path: Path) -> None:
     plan = _plan(repository, "smoke")
     values = {21962: 0.5, 59358: None}
     for run in plan.runs.values():
         if run.experiment == "mnist-mlp":
             value = values[run.seed]
-            folder = tmp_path / "runs" / run.name
+            folder = tmp_path / "smoke/runs" / run.name
             folder.mkdir(parents=True)
             status = "finished" if value is not None else "diverged"
             record = recorded(run.name, status=status, value=value, settings=run.model_dump(mode="json"))
             (folder / "metrics.json").write_text(json.dumps(record))
-    both = {"seeds": 1, "diverged": 1, "value": 0.5}
-    assert summary(plan, tmp_path) == {"mnist-mlp": {"direct": both, "uhn": both}}
+    stale = tmp_path / "cells/table11/kan-kv.uhn.json"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("{}")
+    places = ["--params", str(repository / "params.yaml"), "--results", str(tmp_path), "--profile", "smoke"]
+    assert main(["metrics", *places, "--out", str(tmp_path / "cells")]) == 0
+    found = {path.relative_to(tmp_path / "cells").as_posix(): path for path in (tmp_path / "cells").rglob("*.json")}
+    assert sorted(found) == ["table01/mnist-mlp.direct.json", "table01/mnist-mlp.uhn.json"]
+    for path in found.values():
+        assert json.loads(path.read_text()) == {"mean": 50.0, "seeds": 1, "diverged": 1}
 
 
-def test_the_summary_shows_each_task_and_seen_and_unseen_models(repository: Path, tmp_path: Path) -> None:
-    plan = _plan(repository, "quick")
-    parts = {
-        "multi-task": {"mnist": (0.9, None), "kv": (0.1, None)},
-        "cnn-mixed-width": {"seen-000": (0.2, True), "seen-001": (0.4, True), "unseen-000": (0.1, False)},
-    }
-    for name, values in parts.items():
-        (run,) = (run for run in plan.runs.values() if run.experiment == name)
-        folder = tmp_path / "runs" / run.name
-        folder.mkdir(parents=True)
-        mean = None if name == "multi-task" else 0.7 / 3
-        content = {key: member(value, seen) for key, (value, seen) in values.items()}
-        record = recorded(run.name, value=mean, values=content, settings=run.model_dump(mode="json"))
-        (folder / "metrics.json").write_text(json.dumps(record))
-    found = summary(plan, tmp_path)
-    assert found["multi-task"]["uhn"] == {"seeds": 1, "diverged": 0, "tasks": {"mnist": 0.9, "kv": 0.1}}
-    family = found["cnn-mixed-width"]["uhn"]
-    assert family == {"seeds": 1, "diverged": 0, "value": 0.7 / 3, "seen": pytest.approx(0.3), "unseen": 0.1}
+def test_what_is_kept_has_its_file_per_cell(repository: Path) -> None:
+    """Each task, and the seen and the unseen members of a set, have files of their own."""
+    root = repository / "results/reference"
+    for profile in ("quick", "claims", "paper"):
+        book = open_book(root, profile, root / profile / "params.yaml", present=False)
+        found = {file: json.loads((root / profile / "metrics" / file).read_text()) for file in cells(book)}
+        assert found == cells(book), "run: uhn keep"
+        there = {
+            path.relative_to(root / profile / "metrics").as_posix() for path in (root / profile).glob("metrics/*/*")
+        }
+        assert there == {*found}
+    quick = {path.name for path in (root / "quick/metrics").rglob("*.json")}
+    assert {"kan-kv.multi.json", "cnn-mixed-width.seen.json", "cnn-mixed-width.unseen.json"} <= quick
 
 
 def test_restore_says_what_is_missing(

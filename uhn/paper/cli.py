@@ -25,7 +25,7 @@ COMMANDS = {
     "plan": ("run", "say which runs the tables need, their steps and hours"),
     "accept": ("run", "let results stand that older code made"),
     "sweep": ("sweep", "search hyperparameters stage by stage, on validation rows only"),
-    "metrics": ("track", "write one small JSON of all values, for `dvc metrics`"),
+    "metrics": ("track", "write a small file per cell and curves, for `dvc metrics` and `dvc plots`"),
     "restore": ("track", "get results from the DVC remote and bless them: nothing runs again"),
     "docs": ("docs", "write docs/settings.md and the picture of the workflow in README.md"),
     "doctor": ("doctor", "say whether this machine can do what a profile asks for"),

@@ -9,10 +9,14 @@ from pathlib import Path
 
 from uhn.paper.names import is_trial
 from uhn.paper.report.render import PARAMS, open_book, render
+from uhn.paper.report.tracked import write_cells
 from uhn.paper.runs.archive import RUN_FILES, Files, write_archive
 from uhn.paper.runs.results import Run, load_runs
 from uhn.paper.tables.catalogue import KERNELS, kernel_runs, worth
 from uhn.paper.wanted import PICTURES, kept_records
+
+TRACKED = "metrics"
+"""Folder of what `dvc metrics` shows of them."""
 
 MEASURED = ("facts", "model-sets", "sweeps", "costs.json")
 """What else was measured or chosen, kept as it is; everything else of a profile is rendered again."""
@@ -44,6 +48,7 @@ def keep(results: Path, profile: str, params: Path, target: Path) -> Path:
         _copy(params, whole / PARAMS)
         book = open_book(Path(place), profile, params, present=False, reference=target)
         render(["all"], book, Path(place))
+        write_cells(book, whole / TRACKED)
         if len(kernel_runs(book)) < len(KERNELS):  # drawn from weights, which are not kept: the picture is
             for ending, before in product(PICTURES, (folder, source)):
                 _copy(before / "figures" / f"figure4.{ending}", whole / "figures" / f"figure4.{ending}")
