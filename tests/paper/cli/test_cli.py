@@ -29,7 +29,7 @@ def params(repository: Path) -> str:
         (["run"], "wanted names of runs, --job, --table or --missing, got none"),
         (["run", "mnist-mlp", "--job", "functions/seed-21962"], "got names of runs and --job"),
         (["run", "--job", "none"], "no job 'none'; there are "),
-        (["plan", "--profile", "fast"], "profile: wanted one of quick, claims, paper, smoke, got 'fast'"),
+        (["plan", "--profile", "fast"], "profile: wanted one of quick, claims, searches, paper, smoke, got 'fast'"),
         (["accept", "mnist-mlp", "--why", "x"], "wanted a finished run to accept"),
         (["accept", "mnist-mlp", "--why", " "], "wanted a reason"),
     ],

@@ -139,7 +139,7 @@ def test_an_unreadable_file_and_an_unknown_profile_are_refused(tmp_path: Path, t
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="wanted a readable file"):
         load_config(tmp_path / "bytes.yaml")
-    with pytest.raises(ConfigError, match="wanted one of quick, claims, paper, smoke, got 'quik'"):
+    with pytest.raises(ConfigError, match="wanted one of quick, claims, searches, paper, smoke, got 'quik'"):
         parse_config(text, "quik")
     with pytest.raises(ConfigError, match="wanted a mapping, got list"):
         parse_config("[1]", "quick")

@@ -157,13 +157,39 @@ def test_a_diverged_arm_counts_as_guessing_only_where_failing_is_the_claim(tmp_p
 def test_every_declared_claim_is_one_sentence_with_limits_and_is_rendered() -> None:
     assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
     for claim in CLAIMS:
-        assert claim.comparisons and claim.threshold and "|" not in claim.sentence
+        assert bool(claim.comparisons) != bool(claim.searches)
+        assert claim.threshold and "|" not in claim.sentence
         assert math.isfinite(claim.low) or math.isfinite(claim.high)
-        assert len({comparison.first.metric for comparison in claim.comparisons}) == 1
+        assert len({comparison.first.metric for comparison in claim.comparisons}) == bool(claim.comparisons)
     findings: list[Finding] = [judge(claim, Book("paper", {})) for claim in CLAIMS]
     text = to_markdown(findings, "paper")
     assert all(f"| {claim.sentence} |" in text for claim in CLAIMS)
     assert text.count("**open**") == len(CLAIMS)
+
+
+@pytest.mark.parametrize(
+    ("rates", "kind", "verdict"),
+    [
+        ({}, [], "open"),
+        ({"mnist-mlp": 4e-4, "kan-kv": 1e-4}, [], "confirmed"),
+        ({"mnist-mlp": 4e-4}, [], "right direction"),
+        ({"mnist-mlp": 4e-4, "kan-kv": 1e-4}, ["reduced"], "right direction"),
+        ({"mnist-mlp": 1e-3, "kan-kv": 1e-4}, ["reduced"], "open"),
+        ({"mnist-mlp": 1e-3, "kan-kv": 1e-4}, [], "contradicted"),
+    ],
+)
+def test_what_searches_chose_is_held_against_the_papers_choice(
+    rates: dict[str, float], kind: list[str], verdict: str
+) -> None:
+    """A search on reduced budgets settles nothing, nor do some rows of all."""
+    claim = Claim("s", "S", ("Table 13",), low=0.5, high=2.0, threshold="t", searches=("mnist-mlp", "kan-kv"))
+    chosen = {name: {"lr": lr, "kind": kind} for name, lr in rates.items()}
+    paper = {"mnist-mlp": {"lr": 2e-4}, "kan-kv": {"lr": 1e-4}}
+    found = judge(claim, Book("p", {}, facts={"selected-uhn": chosen, "paper-uhn": paper}))
+    assert found.verdict == verdict
+    assert found.missing == tuple(name for name in paper if name not in rates)
+    text = to_markdown([found], "p")
+    assert "| 0.500 to 2.00 |" in text and ("rate 0.001 (paper 0.0002)" in text) is (rates.get("mnist-mlp") == 1e-3)
 
 
 SMALL = Comparison(CellKey("mnist-cnn8", "uhn"), CellKey("mnist-cnn8", "direct"), "CNN-8")

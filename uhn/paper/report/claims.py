@@ -52,12 +52,14 @@ class Claim:
         steps: whether the arms must take the same number of training steps, see :mod:`~uhn.paper.report.arms`.
         same_size: whether the arms' sources must have about the same number of parameters.
         may_fail: the second arm is expected to learn nothing; a diverged run of it counts as guessing.
+        searches: of a claim without comparisons, the experiments whose UHN is searched: it is about the rate that the
+            search chose, as a multiple of the paper's.
     """
 
     name: str
     sentence: str
     tables: tuple[str, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[Comparison, ...] = ()
     instead: tuple[Comparison, ...] = ()
     low: float = -math.inf
     high: float = math.inf
@@ -66,11 +68,12 @@ class Claim:
     steps: Steps = "any"
     same_size: bool = False
     may_fail: bool = False
+    searches: tuple[str, ...] = ()
 
     @property
     def ratio(self) -> bool:
-        """Whether its numbers are ratios of RMSEs."""
-        return self.comparisons[0].first.metric == "rmse"
+        """Whether its numbers are ratios, of RMSEs or of rates."""
+        return not self.comparisons or self.comparisons[0].first.metric == "rmse"
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,9 @@ class Finding:
 
 
 def judge(claim: Claim, book: Book) -> Finding:
-    """Return the verdict on one claim from the runs of a profile."""
+    """Return the verdict on one claim from the runs of a profile, or from what its searches chose."""
+    if claim.searches:
+        return _searched(claim, book)
     for comparisons in (claim.comparisons, claim.instead):
         every = [_arms(comparison, claim, book) for comparison in comparisons]
         there = tuple(arms for arms in every if all(arms.values))
@@ -126,6 +131,23 @@ def judge(claim: Claim, book: Book) -> Finding:
     budget = next((word for word in ("reduced", "changed", "not compared") if word in words), "paper")
     instead = comparisons is not claim.comparisons
     return Finding(claim, verdict, found, tuple(unequal), absent, budget, tuple(notes), there, instead)
+
+
+def _searched(claim: Claim, book: Book) -> Finding:
+    """The verdict on what searches chose: only those on the paper's grids, budgets and data settle anything."""
+    chosen, papers = book.facts.get("selected-uhn", {}), book.facts.get("paper-uhn", {})
+    there = [key for key in claim.searches if key in chosen and key in papers]
+    missing = tuple(key for key in claim.searches if key not in there)
+    if not there:
+        return Finding(claim, "open", None, (), missing, "no searches")
+    kinds = tuple(dict.fromkeys(kind for key in there for kind in chosen[key]["kind"]))
+    far = [key for key in there if not claim.low <= chosen[key]["lr"] / papers[key]["lr"] <= claim.high]
+    told = tuple(f"{key} rate {chosen[key]['lr']:g} (paper {papers[key]['lr']:g})" for key in there)
+    verdict: Verdict = "open" if far else "right direction"
+    if not (missing or kinds):
+        verdict = "contradicted" if far else "confirmed"
+    doubtful = tuple(kind for kind in kinds if kind != "reduced")
+    return Finding(claim, verdict, None, (), missing, "reduced" if kinds else "paper", (*told, *doubtful))
 
 
 def _arms(comparison: Comparison, claim: Claim, book: Book) -> Arms:

@@ -158,6 +158,18 @@ def _recursion() -> tuple[Claim, ...]:
     return (*stable, failing)
 
 
+def _search() -> Claim:
+    return Claim(
+        "searches",
+        "A staged search on validation rows ends near the paper's choice of the learning rate",
+        ("Table 13",),
+        low=0.5,
+        high=2.0,
+        threshold="Near: within one step of the paper's grids, a factor of 2. The paper gives no limit.",
+        searches=("mnist-mlp", "cora-gcn", "kan-kv"),
+    )
+
+
 def _ablations() -> tuple[Claim, ...]:
     base, small, graph, mixed = "cifar10-cnn20", "mnist-mlp", "cora-gcn", "mlp-mixed"
     families = {"cnn-mixed-width": "CNN width", "transformer-mixed": "Transformer"}
@@ -224,5 +236,6 @@ CLAIMS: tuple[Claim, ...] = (
     _multi_task(),
     *_recursion(),
     *_ablations(),
+    _search(),
 )
 """Every claim that runs can show, in the order of the paper."""
