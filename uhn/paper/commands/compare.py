@@ -9,9 +9,10 @@ from pathlib import Path
 from uhn.paper.names import checked_name
 from uhn.paper.report.book import Book
 from uhn.paper.report.compare import compare, to_csv, to_json, to_text
-from uhn.paper.report.render import REFERENCE, open_book
+from uhn.paper.report.render import open_book
 from uhn.paper.runs.archive import RECORDS
 from uhn.paper.runs.checkout import unpack
+from uhn.paper.wanted import REFERENCE
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
