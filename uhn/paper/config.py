@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -234,14 +234,21 @@ def load_config(path: Path | str = "params.yaml", profile: str = "quick") -> Con
     return parse_config(read_settings(path), profile, str(path))
 
 
+@lru_cache(maxsize=8)
+def _parse(text: str) -> tuple[Params, Any]:
+    """The settings of a text, and what an older one says of tables; a report asks for several profiles of each."""
+    data = read_yaml(text)
+    if not isinstance(data, dict):
+        raise ConfigError(f"wanted a mapping, got {type(data).__name__}")
+    older = data.pop("tables", {})
+    return Params.model_validate(data), older
+
+
 def parse_config(text: str, profile: str, origin: str = "params.yaml") -> Config:
     """As :func:`load_config`, from a text."""
     try:
-        data = read_yaml(text)
-        if not isinstance(data, dict):
-            raise ConfigError(f"wanted a mapping, got {type(data).__name__}")
-        older = data.pop("tables", {})
-        config = Config(Params.model_validate(data), profile)
+        params, older = _parse(text)
+        config = Config(params, profile)
         check_older(older, config.needs)
         return config
     except ValidationError as error:

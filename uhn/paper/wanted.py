@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -121,6 +122,12 @@ def table_files(plan: Plan, results: Path, name: str) -> list[Path]:
         *(facts[topic] for topic in spec.topics if topic in facts),
         *_beside(plan, results),
     ]
+
+
+def look_digest() -> str:
+    """Return a SHA-256 over the templates of the page."""
+    folder = Path(__file__).with_name("report") / "templates"
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.iterdir()))).hexdigest()
 
 
 def page_names(plan: Plan) -> tuple[str, ...]:

@@ -4,7 +4,7 @@
 from uhn.paper.runs.digest import package_digest
 from uhn.paper.plan import plan_hash
 from uhn.paper.report.formats import FORMATS
-from uhn.paper.wanted import page_names, read_files, rendered_files, table_files
+from uhn.paper.wanted import look_digest, page_names, read_files, rendered_files, table_files
 
 RENDERED = [path.as_posix() for path in rendered_files(PLAN, Path("results"))]
 READ = [path.as_posix() for path in read_files(PLAN, Path("results"))]
@@ -14,11 +14,30 @@ READ = [path.as_posix() for path in read_files(PLAN, Path("results"))]
 rule tables:
     input:
         RENDERED,
+        "results/report.html",
         READ,
         [file for name in (*PLAN.runs, *PLAN.trials) for file in run_files(name)],
 
 
 READING = {"plan": plan_hash(PLAN), "code": package_digest("paper/report", "paper/tables", "paper/wanted.py")}
+READING["look"] = look_digest()
+
+
+# The best evidence of all profiles that are there, the kept ones included.
+rule overview:
+    localrule: True
+    input:
+        RENDERED,
+        sorted(path.as_posix() for path in Path("results/reference").glob("*/records.jsonl")),
+    output:
+        "results/report.html",
+    params:
+        **READING,
+    log:
+        f"{LOGS}/overview.log",
+    shell:
+        f"python -m uhn render overview {OPTIONS} {LOGGED}"
+
 
 if PLAN.config.profile.grouping == "run":
 

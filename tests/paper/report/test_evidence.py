@@ -11,7 +11,8 @@ from reporting_synthetic import leave, metrics, opened
 from uhn.paper.report import evidence
 from uhn.paper.report.book import Book
 from uhn.paper.report.evidence import Shelf
-from uhn.paper.report.render import open_shelf
+from uhn.paper.report.render import open_shelf, render_overview
+from uhn.paper.runs.archive import write_archive
 from uhn.paper.tables.keys import CellKey
 
 KEY = CellKey("mnist-mlp", "direct")
@@ -100,9 +101,17 @@ def test_facts_are_those_that_were_measured_on_real_data(tmp_path: Path) -> None
 
 
 def test_kept_results_and_own_ones_stand_on_one_shelf(tmp_path: Path) -> None:
-    leave(tmp_path, *runs(0.5, 1, full=False))
-    leave(tmp_path / "reference", *runs(0.9, 1, 2))
     with pytest.raises(ValueError, match="wanted finished runs in"):
-        open_shelf(tmp_path / "none")
-    (book,) = open_shelf(tmp_path).books
-    assert book.label == "quick", "kept results are archives"
+        open_shelf(tmp_path)
+    leave(tmp_path, *runs(0.5, 1, full=False))
+    kept = leave(tmp_path / "elsewhere", *runs(0.9, 1, 2), profile="paper") / "paper/runs"
+    files = {str(p.parent.relative_to(kept)): {"metrics.json": p.read_bytes()} for p in kept.rglob("metrics.json")}
+    write_archive(tmp_path / "reference/paper", files)
+    shelf = open_shelf(tmp_path)
+    assert [book.label for book in shelf.books] == ["paper (reference)", "quick"]
+    assert shelf.evidence(KEY).book.place == "reference" and len(shelf.evidence(KEY).runs) == 2
+    (page,) = render_overview(tmp_path)
+    text = page.read_text(encoding="utf-8")
+    assert page == tmp_path / "report.html" and 'href="reference/paper/report.html"' in text
+    assert "uhn explain table01 mnist-mlp direct --profile paper --results results/reference" in text
+    assert text == render_overview(tmp_path)[0].read_text(encoding="utf-8")

@@ -71,5 +71,5 @@ def test_no_text_of_a_record_becomes_a_tag_or_an_attribute(tmp_path: Path) -> No
     same = "z" * len(HOSTILE)
     harmless, hostile = page(tmp_path / "a", same), page(tmp_path / "b", HOSTILE)
     assert structure(hostile) == structure(harmless)
-    assert "<script" not in hostile and "<img src=x" not in hostile
+    assert hostile.count("<script") == harmless.count("<script") == 1 and "<img src=x" not in hostile
     assert hostile.count("&lt;script&gt;") == harmless.count(same) - 1 > 30, "one stands in an anchor, cut to letters"

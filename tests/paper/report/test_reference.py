@@ -117,7 +117,7 @@ def test_new_runs_join_those_that_are_kept(tmp_path: Path) -> None:
         assert run.metrics == made[name].metrics and load_history(run) == load_history(made[name]) != []
     table = keep(both, "smoke", ROOT / "params.yaml", tmp_path / "whole") / "tables" / "table11.csv"
     assert (kept / "tables" / "table11.csv").read_bytes() == table.read_bytes()
-    assert sorted(path.name for path in target.iterdir()) == ["smoke"]
+    assert sorted(path.name for path in target.iterdir()) == ["report.html", "smoke"]
 
 
 def test_an_altered_archive_is_refused(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_render_all_writes_what_is_declared_even_of_runs_that_all_diverged(tmp_p
     assert written == rendered_files(plan, tmp_path)
     page = (tmp_path / "smoke/report.html").read_text()
     assert '<section id="table06">' in page
-    assert '<section id="figure3">' in page and 'src="data:image/svg+xml;base64,' in page
+    assert '<section id="figure3">' in page and 'src="data:image/svg+xml,' in page
 
 
 def test_a_set_stands_where_the_workflow_looks_for_it(tmp_path: Path) -> None:

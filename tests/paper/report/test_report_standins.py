@@ -27,7 +27,7 @@ def test_the_page_begins_with_what_was_not_at_hand(tmp_path: Path) -> None:
     text = page.to_html(book(tmp_path))
     banner = text.index('role="alert"')
     assert "Stand-in data: MNIST." in text[banner : text.index("</p>", banner)]
-    assert text.index("<h1") < banner < text.index("<nav")
+    assert text.index("<h1") < banner < text.index('id="headline"')
     assert "**Stand-in data: MNIST.**" in coverage.to_markdown(book(tmp_path)).split("| --- |")[0]
 
 

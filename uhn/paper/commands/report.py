@@ -13,7 +13,7 @@ from uhn.paper.report import terminal
 from uhn.paper.report.explain import explain
 from uhn.paper.report.measure import write_facts
 from uhn.paper.report.reference import keep
-from uhn.paper.report.render import open_book, render
+from uhn.paper.report.render import OVERVIEW, open_book, render, render_overview
 
 
 def add_render(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,8 @@ def add_render(parser: argparse.ArgumentParser) -> None:
         "names",
         nargs="+",
         metavar="NAME",
-        help="table01, …, figure3, figure4, figure5, parameters, coverage, claims, report; or all, descriptors, curves",
+        help="table01, …, figure3, figure4, figure5, parameters, coverage, claims, report; or all, descriptors, "
+        "curves; overview: one page with the best evidence of all profiles",
     )
     parser.set_defaults(handler=_render)
     _add_places(parser)
@@ -75,7 +76,12 @@ def _facts(arguments: argparse.Namespace) -> int:
 
 
 def _render(arguments: argparse.Namespace) -> int:
-    for path in render(arguments.names, _book(arguments), arguments.results):
+    names = [name for name in arguments.names if name != OVERVIEW]
+    paths = render(names, _book(arguments), arguments.results) if names else []
+    if OVERVIEW in arguments.names:
+        params = arguments.params if arguments.params.is_file() else None
+        paths += render_overview(arguments.results, params)
+    for path in paths:
         print(path)
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from uhn.paper.budget import PaperRun
@@ -35,6 +36,7 @@ class Book:
         reasons: by sweep ``<experiment>/<method>``, why each of its stages chose what it did, as Markdown.
         place: whose results they are, in a word: ``reference`` for those that are kept, else nothing.
         kept: the kept results of other profiles, the best that stands beside a run which only shows its path.
+        folder: where the profile's files are; None if they are nowhere.
     """
 
     profile: str
@@ -50,6 +52,7 @@ class Book:
     reasons: Mapping[str, Sequence[str]] = field(default_factory=dict)
     place: str = ""
     kept: Book | None = None
+    folder: Path | None = None
 
     @property
     def label(self) -> str:
@@ -151,7 +154,7 @@ class Evidence:
             return ()
         found = dict.fromkeys(each for run in self.runs for each in differences(run, self.paper))
         found |= dict.fromkeys(each for run in self.runs for each in self._members(run))
-        planned = self.statistic.total
+        planned = len(self.found) + len(self.missing)
         if self.runs and planned < self.paper.seeds:
             found[fewer("seeds", "seeds", planned, self.paper.seeds)] = None
         return tuple(found)

@@ -37,7 +37,7 @@ def to_markdown(findings: Sequence[Finding], profile: str) -> str:
         if f.instead:  # a verdict on other models than the sentence's must not be read without them
             verdict += " at a smaller scale"
             budget += f", on {' and '.join(dict.fromkeys(arms.comparison.label for arms in f.arms))}"
-        cells = (f.claim.sentence, shows, verdict, shown(f), _limits(f.claim), seeds, budget)
+        cells = (f.claim.sentence, shows, verdict, shown(f), limits(f.claim), seeds, budget)
         lines.append(f"| {' | '.join(cells)} |")
     lines.append("")
     for f in findings:
@@ -63,7 +63,7 @@ def _arms(finding: Finding) -> list[str]:
     return lines
 
 
-def _limits(claim: Claim) -> str:
+def limits(claim: Claim) -> str:
     form = significant if claim.ratio else _signed
     unit = "" if claim.ratio else " points"
     if math.isinf(claim.high):

@@ -1,9 +1,13 @@
-"""Training curves by seed as small inline SVG, drawn here so that a page needs nothing else."""
+"""Training curves as small inline SVG, drawn here so that a page needs nothing else: a line and a band per source.
+
+The SVG is the data too: coordinates are whole numbers in a fine grid, and the page's script reads them back for the
+values under the pointer.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -12,9 +16,12 @@ from uhn.paper.runs.results import Run, load_history
 COLOURS = ("#0072b2", "#c04f00", "#007a5a", "#a0487a", "#000000")
 """Told apart by the colour-blind, each at least 4.5 : 1 against white."""
 
-DASHES = ("", "6 3", "2 2")
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 440, 230, 58, 10, 12, 40
-MOST = 200
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 4400, 2200, 580, 100, 120, 400
+MOST = 40
+"""Points of a line."""
+
+FAR = 10
+"""Lines of which one is so many times as long as another stand on a logarithmic axis."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +32,35 @@ class Curve:
     points: tuple[tuple[float, float], ...]
 
 
+@dataclass(frozen=True)
+class Band:
+    """The seeds of one source: their mean, smallest and largest value by x; ``level`` is what they reach in the end."""
+
+    label: str
+    points: tuple[tuple[float, float, float, float], ...]
+    level: float | None = None
+
+
+def band(label: str, curves: Sequence[Curve], level: float | None = None, factor: float = 1.0) -> Band:
+    """Put the curves of several seeds together, at the steps that any of them has; ``factor`` changes the unit."""
+    rows: dict[float, list[float]] = {}
+    for curve in curves:
+        for x, y in curve.points:
+            rows.setdefault(x, []).append(factor * y)
+    points = [(x, math.fsum(ys) / len(ys), min(ys), max(ys)) for x, ys in sorted(rows.items())]
+    size = math.ceil(len(points) / MOST) or 1
+    bins = [points[i : i + size] for i in range(0, len(points), size)]
+    thin = [(_mean(p[0] for p in b), _mean(p[1] for p in b), min(p[2] for p in b), max(p[3] for p in b)) for b in bins]
+    return Band(label, tuple(thin), level)
+
+
+def _mean(values: Iterable[float]) -> float:
+    found = list(values)
+    return math.fsum(found) / len(found)
+
+
 def history_curves(runs: Sequence[Run], phase: str, column: str, part: int = 0, level: int = 0) -> list[Curve]:
-    """One curve per run from its history; rows without a finite value are left out, long ones averaged in bins.
+    """One curve per run from its history; rows without a finite value are left out.
 
     ``part`` picks one of the values of a cell that holds several: those of tasks with different metrics, in order.
     ``level`` picks one of the initialisation phases of a chain: each is of another model, and counts its own steps.
@@ -44,15 +78,8 @@ def history_curves(runs: Sequence[Run], phase: str, column: str, part: int = 0, 
                 if math.isfinite(x) and math.isfinite(y):
                     points.append((x, y))
         if points:
-            curves.append(Curve(f"seed {run['seed']}", thinned(points)))
+            curves.append(Curve(f"seed {run['seed']}", tuple(points)))
     return curves
-
-
-def thinned(points: Sequence[tuple[float, float]], most: int = MOST) -> tuple[tuple[float, float], ...]:
-    """At most ``most`` points: means of equal runs of points."""
-    size = math.ceil(len(points) / most)
-    bins = [points[i : i + size] for i in range(0, len(points), size)]
-    return tuple((math.fsum(x for x, _ in b) / len(b), math.fsum(y for _, y in b) / len(b)) for b in bins)
 
 
 def ticks(low: float, high: float, number: int = 4, least: float = 0.0) -> list[float]:
@@ -80,68 +107,76 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
     return found
 
 
-def svg(curves: Sequence[Curve], *, title: str, x_label: str, y_label: str, log: bool = False) -> str:
-    """An ``<svg>`` element with axes, one polyline per curve and a title for screen readers; empty without points."""
-    ys = [y for curve in curves for _, y in curve.points]
-    xs = [x for curve in curves for x, _ in curve.points]
+def svg(
+    bands: Sequence[Band], *, title: str, x_label: str, y_label: str, log: bool = False, paper: float = math.nan
+) -> str:
+    """An ``<svg>`` element with axes, a line and a band per source, a line at each level that is to be reached (dashed)
+    and one at the paper's value (dotted), and a title for screen readers; empty without points."""
+    ys = [y for each in bands for point in each.points for y in point[1:]]
     if not ys:
         return ""
+    levels = [] if log else [each.level for each in bands if each.level is not None]
+    levels += [] if log or math.isnan(paper) else [paper]
+    xs = [point[0] for each in bands for point in each.points]
     log = log and min(ys) > 0
     scale = math.log10 if log else float
-    low, high = scale(min(ys)), scale(max(ys))
+    low, high = scale(min(*ys, *levels, ys[0])), scale(max(*ys, *levels, ys[0]))
     if high - low < 1e-12:
         low, high = low - 0.5, high + 0.5
-    left, right = min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1
+    ends = [each.points[-1][0] for each in bands if each.points]
+    far = min(xs) > 0 and max(ends) > FAR * min(ends)  # else the shorter line would be a dot
+    along = math.log10 if far else float
+    left, right = along(min(xs)), along(max(xs)) if max(xs) > min(xs) else along(min(xs)) + 1
 
-    def across(x: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * (x - left) / (right - left)
+    def across(x: float) -> int:
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * (along(x) - left) / (right - left))
 
-    def up(value: float) -> float:
-        return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
+    def up(value: float) -> int:
+        return round(TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low))
 
+    def path(points: Iterable[tuple[float, float]]) -> str:
+        """Whole numbers, each relative to the point before: a third of the letters of absolute ones."""
+        places = [(across(x), up(scale(y))) for x, y in points]
+        steps = (f"{x - a} {y - b}" for (a, b), (x, y) in zip(places, places[1:], strict=False))
+        return f"M{places[0][0]} {places[0][1]}" + ("l" + " ".join(steps) if len(places) > 1 else "h9")
+
+    across_all = f"h{WIDTH - LEFT - RIGHT}"
+    rows = [(up(v), f"{10**v:.3g}" if log else f"{v:.4g}") for v in (log_ticks if log else ticks)(low, high)]
+    marks = [10**v for v in log_ticks(left, right)] if far else ticks(left, right, least=1.0)
+    columns = [(across(v), f"{v:,.4g}" if v < 1e4 else f"{v:,.0f}") for v in marks]
+    extent = " ".join(f"{value:.6g}" for value in (left, right, low, high))
+    middle = (TOP + HEIGHT - BOTTOM) // 2
+    turn = f'transform="rotate(-90 110 {middle})"'
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
-        f"<title>{escape(title)}</title>",
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}" data-extent="{extent}"'
+        f'{" data-log" * log}{" data-far" * far} data-x="{escape(x_label)}" data-y="{escape(y_label)}">',
+        f'<path class="grid" d="{"".join(f"M{LEFT} {y}{across_all}" for y, _ in rows)}"/>',
+        *(f'<text class="y" x="{LEFT - 50}" y="{y + 40}">{label}</text>' for y, label in rows),
+        *(f'<text x="{x}" y="{HEIGHT - BOTTOM + 160}">{label}</text>' for x, label in columns),
+        f'<path class="axis" d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}"/>',
+        f'<text x="{(LEFT + WIDTH) // 2}" y="{HEIGHT - 60}">{escape(x_label)}</text>',
+        f'<text x="110" y="{middle}" {turn}>{escape(y_label)}</text>',
     ]
-    for value in log_ticks(low, high) if log else ticks(low, high):
-        label = f"{10**value:.3g}" if log else f"{value:.4g}"
-        y = up(value)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
-    for value in ticks(left, right, least=1.0):
-        label = f"{value:,.4g}" if value < 1e4 else f"{value:,.0f}"
-        parts.append(f'<text x="{across(value):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{label}</text>')
-    parts.append(f'<path class="axis" d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}"/>')
-    middle = (TOP + HEIGHT - BOTTOM) / 2
-    parts.append(f'<text x="{(LEFT + WIDTH) / 2:.0f}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>')
-    turn = f'transform="rotate(-90 13 {middle:.0f})"'
-    parts.append(f'<text x="13" y="{middle:.0f}" text-anchor="middle" {turn}>{escape(y_label)}</text>')
-    for number, curve in enumerate(curves):
-        line = " ".join(f"{across(x):.1f},{up(scale(y)):.1f}" for x, y in curve.points)
-        if len(curve.points) == 1:
-            x, y = curve.points[0]
-            parts.append(f'<circle cx="{across(x):.1f}" cy="{up(scale(y)):.1f}" r="3" fill="{colour(number)}"/>')
-        parts.append(
-            f'<polyline points="{line}" stroke="{colour(number)}" stroke-dasharray="{dash(number)}">'
-            f"<title>{escape(curve.label)}</title></polyline>"
-        )
+    for number, each in enumerate(bands):
+        kind = number % len(COLOURS)
+        if not each.points:
+            continue
+        if any(least < most for *_, least, most in each.points):
+            there = path((x, most) for x, _, _, most in each.points)
+            back = path((x, least) for x, _, least, _ in reversed(each.points))
+            parts.append(f'<path class="band s{kind}" d="{there}L{back[1:]}z"/>')
+        line = path((x, mean) for x, mean, _, _ in each.points)
+        parts.append(f'<path class="line s{kind}" data-label="{escape(each.label)}" d="{line}"/>')
+        if each.level is not None and not log:
+            parts.append(f'<path class="level s{kind}" d="M{LEFT} {up(each.level)}{across_all}"/>')
+    if levels and not math.isnan(paper):
+        parts.append(f'<path class="papers" d="M{LEFT} {up(paper)}{across_all}"/>')
     return "".join([*parts, "</svg>"])
 
 
-def colour(number: int) -> str:
-    """Colour of the ``number``-th curve."""
-    return COLOURS[number % len(COLOURS)]
-
-
-def dash(number: int) -> str:
-    """Dash pattern of the ``number``-th curve: another one each time the colours start again."""
-    return DASHES[number // len(COLOURS) % len(DASHES)]
-
-
-def legend(labels: Sequence[str]) -> str:
-    """An HTML list of labels, each behind a sample of its line."""
-    items = []
-    for number, label in enumerate(labels):
-        sample = f'<line x1="0" x2="26" y1="5" y2="5" stroke="{colour(number)}" stroke-dasharray="{dash(number)}"/>'
-        items.append(f'<li><svg class="key" viewBox="0 0 26 10" aria-hidden="true">{sample}</svg>{escape(label)}</li>')
+def legend(labels: Sequence[str], *, levels: bool = False, paper: bool = False) -> str:
+    """An HTML list of labels, each behind a sample of its line, which the style sheet draws."""
+    samples = [(f"s{number % len(COLOURS)}", label) for number, label in enumerate(labels)]
+    samples += [("final", "final test score")] * levels + [("papers", "the paper's value")] * paper
+    items = (f'<li class="{kind}">{escape(label)}</li>' for kind, label in samples)
     return f'<ul class="keys">{"".join(items)}</ul>'

@@ -14,7 +14,7 @@ from uhn.paper.report.book import Book, Evidence
 from uhn.paper.report.claims import Finding, judge
 from uhn.paper.report.reductions import differences, share
 from uhn.paper.tables import published as paper
-from uhn.paper.tables.catalogue import tables
+from uhn.paper.tables.catalogue import tables, worth
 from uhn.paper.tables.claims import CLAIMS
 from uhn.paper.tables.columns import LAST, NOT_SWEPT, MetricColumn, PublishedValue
 from uhn.paper.tables.keys import CellKey
@@ -58,7 +58,7 @@ class Shelf(Book):
         groups = dict.fromkeys(group for book in ordered for group in book.found)
         origins = {group: _best(ordered, group) for group in groups}
         runs = {run.name: run for group, book in origins.items() for run in _evidence(book, group).found}
-        wanted = {name for book in ordered for name in book.wanted or ()}
+        wanted = {name for book in ordered for name in (*worth(book), *(book.wanted or ()))}
         names = ", ".join(dict.fromkeys(book.profile for book in ordered))
         return cls(
             names,
@@ -151,7 +151,7 @@ def standing(evidence: Evidence) -> Standing:
         return "guessing"
     if (full := evidence.paper) is None or {*evidence.status} - {"reduced", "changed"}:
         return "reduced"
-    if any(differences(run, full) for run in evidence.runs) or any("members" in d.phrase for d in evidence.differences):
+    if any(each.aspect != "seeds" for each in evidence.differences):
         return "reduced"
     return "seeds" if statistic.n < max(full.seeds, statistic.total) else "paper"
 

@@ -1,25 +1,49 @@
-"""The part of the page about runs: a section for each group of seeds, an entry for each run."""
+"""The part of the page about runs: a fold per experiment with its curves, and in it one per source and one per run."""
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from typing import Any
 
-from uhn.paper.budget import PaperRun
-from uhn.paper.report.book import Evidence
-from uhn.paper.report.coverage import commit
-from uhn.paper.report.curves import history_curves, legend, svg
+from markupsafe import Markup
+
+from uhn.paper.names import parse_group
+from uhn.paper.report.book import Book, Evidence
+from uhn.paper.report.curves import Band, band, history_curves, legend, svg
 from uhn.paper.report.reductions import dataset_names
+from uhn.paper.runs.archive import HISTORIES, RECORDS
 from uhn.paper.runs.checkout import in_words
 from uhn.paper.runs.results import Run, load_history
+from uhn.paper.settings import RETIRED
+from uhn.paper.tables import published as paper
+from uhn.paper.tables.keys import CellKey
+from uhn.paper.tables.several import FAMILIES
+from uhn.paper.tables.single import FUNCTIONS, SINGLE, SIZES, TITLES
+
+Places = Mapping[str, Sequence[tuple[str, str, str]]]
+"""By group of runs, the cells that rest on it: table, row, column."""
+
+OWN = ("name", "experiment", "method", "seed")
+"""Settings that a run's name says."""
+
+
+SEEDS = ("Result", "Time", "Identity")
+"""Facts that each seed has of its own, even a single one."""
 
 
 def anchor(group: str) -> str:
     """An element id for a group of runs or a run."""
     return "runs-" + re.sub(r"[^A-Za-z0-9]+", "-", group)
+
+
+def titled(experiment: str) -> str:
+    """An experiment in words, with its name where it has others."""
+    words = SINGLE.get(experiment, ("", "", ""))[1:] if experiment in SINGLE else ()
+    title = " ".join(words) or SIZES.get(experiment, "") or FAMILIES.get(experiment, ("",))[0]
+    title = title or FUNCTIONS.get(experiment.removeprefix("kan-"), "")
+    return f"{title} ({experiment})" if title else experiment
 
 
 def told(run: Run) -> str:
@@ -28,39 +52,137 @@ def told(run: Run) -> str:
     return f"seed {run['seed']}: {value}"
 
 
-def group_section(name: str, evidence: Evidence, on: Sequence[str]) -> str:
-    """The section of the runs behind one or more cells; ``on`` names the tables that rest on them."""
-    runs = evidence.found
-    seeds = legend([f"seed {run['seed']}" for run in runs])
-    where = ", ".join(f'<a href="#{table}">Table {int(table[5:])}</a>' for table in on)
-    facts = [
-        ("In", where),
-        ("Data", "<br>".join(sorted({_data(record) for run in runs for record in run["data"]}))),
-        ("Code", escape(commit(evidence)) + " " + _digests(runs)),
-        ("Not as in the paper", escape("; ".join(each.phrase for each in evidence.differences)) or "nothing"),
-        ("Other settings", escape(", ".join(run.name for run in evidence.other))),
-        ("Missing", escape(", ".join(evidence.missing))),
+def experiments(book: Book, groups: Mapping[str, Evidence], places: Places) -> list[dict[str, Any]]:
+    """What the page shows of every experiment with runs, in the order of ``groups``."""
+    found: dict[str, dict[str, Evidence]] = {}
+    for name, evidence in groups.items():
+        experiment, source = parse_group(name)
+        found.setdefault(experiment, {})[source] = evidence
+    return [
+        {
+            "id": anchor(experiment),
+            "title": titled(experiment),
+            "plots": (plots := _plots(experiment, sources)),
+            "legend": _legend(sources, plots),
+            "sources": [_source(name, each, places.get(each.key.group, ())) for name, each in sources.items()],
+        }
+        for experiment, sources in found.items()
     ]
-    return (
-        f'<section id="{anchor(name)}"><h3>{escape(name)}</h3>{_facts(facts)}'
-        f'<div class="curves">{_curves(name, runs)}</div>{seeds}'
-        f"{''.join(_run(run, evidence.paper) for run in runs)}"
-        f'<p class="top small"><a href="#top">To the top</a></p></section>'
+
+
+def _legend(sources: Iterable[str], plots: Iterable[Mapping[str, Any]]) -> Markup:
+    levels, papers = (any(word in plot["picture"] for plot in plots) for word in ('class="level', 'class="papers"'))
+    return Markup(legend([TITLES.get(source, source) for source in sources], levels=levels, paper=papers))
+
+
+def _source(source: str, evidence: Evidence, places: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+    runs, book = evidence.found, evidence.book
+    settings = {k: v for k, v in sorted(runs[0].settings.items()) if k not in (*OWN, *RETIRED) and v is not None}
+    each = [_run(run, evidence) for run in runs]
+    same = [(k, v) for k, v in each[0].items() if k not in SEEDS and all(facts.get(k) == v for facts in each)]
+    names = [k for k in dict.fromkeys(k for facts in each for k in facts) if k not in dict(same)]
+    facts = [
+        ("Evidence", book.label),
+        ("Not as in the paper", "; ".join(each.phrase for each in evidence.differences) or "nothing"),
+        ("Data", "; ".join(sorted({data_words(record) for run in runs for record in run["data"]}))),
+        ("Code", f"digest {', '.join(_shared(str(run['code'].get('digest'))[:16] for run in runs))}"),
+        ("Baseline", str(evidence.baseline or "")),
+        ("Machine", "; ".join(_shared(_machine(run) for run in runs))),
+        ("Software", "; ".join(_shared(_words(run.get("software", {})) for run in runs))),
+        ("Parameters", "; ".join(_shared(_parameters(run) for run in runs))),
+        *same,
+        ("Other settings", ", ".join(run.name for run in evidence.other)),
+        ("Missing", ", ".join(evidence.missing)),
+    ]
+    return {
+        "id": anchor(evidence.key.group),
+        "name": evidence.key.group,
+        "title": TITLES.get(source, source),
+        "places": [{"table": t, "row": r, "column": c, "id": f"{t}-{r}-{c}"} for t, r, c in places],
+        "facts": [(name, text) for name, text in facts if text],
+        "settings": "\n".join(f"{key}: {_flow(value)}" for key, value in settings.items()),
+        "heads": names,
+        "runs": [
+            {"id": anchor(run.name), "seed": run["seed"], "facts": [facts.get(name, "") for name in names]}
+            for run, facts in zip(runs, each, strict=True)
+        ],
+    }
+
+
+def _run(run: Run, evidence: Evidence) -> dict[str, str]:
+    """What is to be said of one run; its section says what all its seeds share."""
+    budget, full = run["budget"], evidence.paper
+    of = f" of the paper's {full.steps:,}" if full else ""
+    archived = run.archived is not None
+    facts = [
+        ("Result", run.outcome.removeprefix("finished, ")),
+        ("Steps", f"{budget.get('init_steps', 0):,} initialisation, {budget.get('train_steps', 0):,}{of} training"),
+        ("Identity", run["identity"][:16]),
+        ("Commit", in_words(run["code"]).removeprefix("commit ")),
+        ("Accepted", str((run.accepted or {}).get("why", ""))),
+        ("Taken from", str(run.get("taken_from") or "")),
+        ("Time", f"{run['wall_time_s']:,.1f} s" if run.get("wall_time_s") is not None else ""),
+        ("Resumed", str(run.get("resumed") or "")),
+        ("Files", f"{RECORDS}, {HISTORIES}" if archived else f"runs/{run.name}/"),
+    ]
+    return {name: text for name, text in facts if text}
+
+
+def _plots(experiment: str, sources: Mapping[str, Evidence]) -> list[dict[str, Any]]:
+    """Initialisation apart from training; of training the loss and each score on validation rows."""
+    longest = max(
+        (run for each in sources.values() for run in each.found), key=lambda run: run.settings.get("depth", 0)
     )
+    plots = [("init", "loss", 0, level, title) for level, title in enumerate(_levels(longest))]
+    plots.append(("train", "loss", 0, 0, "Training loss"))
+    every = tuple(run for each in sources.values() for run in each.found)
+    found = []
+    for phase, column, part, level, title in plots:
+        bands = [_band(source, each, phase, column, part, level) for source, each in sources.items()]
+        label = f"{title}, {experiment}"
+        if picture := svg(bands, title=label, x_label="step", y_label="loss (log)", log=True):
+            found.append({"picture": Markup(picture), "title": title})
+    for part, (task, metric) in enumerate(_scored(every)):
+        rate = metric == "accuracy"
+        bands = [
+            _band(source, each, "train", "metric", part, 0, 100 if rate else 1, task)
+            for source, each in sources.items()
+        ]
+        name = f"Validation {'accuracy' if rate else 'RMSE' if metric == 'rmse' else metric}"
+        name = f"{task}: {name[0].lower()}{name[1:]}" if task else name
+        known = [value for source in sources if (value := _papers(experiment, source)) is not None]
+        unit = "%" if rate else metric
+        line = known[0] if known and not task else math.nan
+        if picture := svg(bands, title=f"{name}, {experiment}", x_label="step", y_label=unit, paper=line):
+            found.append({"picture": Markup(picture), "title": name})
+    return found
 
 
-def _curves(name: str, runs: tuple[Run, ...]) -> str:
-    plots = [("init", "loss", 0, level, title, "loss") for level, title in enumerate(_levels(runs[0]))]
-    plots.append(("train", "loss", 0, 0, "Training loss", "loss"))
-    for part, (task, metric) in enumerate(_scored(runs)):
-        title = f"{'RMSE' if metric == 'rmse' else metric.capitalize()} while training"
-        plots.append(("train", "metric", part, 0, f"{task}: {title}" if task else title, metric))
-    figures = []
-    for phase, column, part, level, title, label in plots:
-        curves = history_curves(runs, phase, column, part, level)
-        if picture := svg(curves, title=f"{title}, {name}", x_label="step", y_label=label, log=label == "loss"):
-            figures.append(f"<figure>{picture}<figcaption>{escape(title)}</figcaption></figure>")
-    return "".join(figures)
+def _band(
+    source: str, evidence: Evidence, phase: str, column: str, part: int, level: int, factor: float = 1, task: str = ""
+) -> Band:
+    curves = history_curves(evidence.found, phase, column, part, level)
+    reached = None
+    if column == "metric":
+        key = CellKey(*parse_group(evidence.key.group), f"task:{task}" if task else "value", evidence.key.metric)
+        values = [value for run in evidence.runs if (value := _final(run, key.pick)) is not None]
+        reached = factor * math.fsum(values) / len(values) if values else None
+    return band(TITLES.get(source, source), curves, reached, factor)
+
+
+def _final(run: Run, pick: str) -> float | None:
+    """A finished run's test score, of one of its tasks where it has several."""
+    if not run.finished:
+        return None
+    if pick == "value":
+        return None if run["value"] is None else float(run["value"])
+    entry = (run.get("values") or {}).get(pick.removeprefix("task:"))
+    return None if entry is None else float(entry["value"])
+
+
+def _papers(experiment: str, source: str) -> float | None:
+    value = re.search(r"\d+(\.\d+)?", paper.result(CellKey(experiment, source)))
+    return float(value[0]) if value else None
 
 
 def _levels(run: Run) -> list[str]:
@@ -80,47 +202,35 @@ def _scored(runs: tuple[Run, ...]) -> list[tuple[str, str]]:
     return [(task, values[task]["metric"] if task in values else "score") for task in dataset_names(runs[0])]
 
 
-def _run(run: Run, paper: PaperRun | None) -> str:
-    value = told(run).partition(": ")[2]
-    budget = run["budget"]
-    counts = run["parameters"]
-    hardware = ", ".join(f"{key} {value}" for key, value in run["hardware"].items())
-    facts = [
-        ("Result", escape(run.outcome)),
-        ("Steps", f"{budget.get('init_steps', 0):,} + {budget.get('train_steps', 0):,}" + _paper(paper)),
-        ("Parameters", f"target {counts['target']:,}; trainable {counts['trainable']:,}; frozen {counts['frozen']:,}"),
-        ("Identity", f"<code>{escape(run['identity'])}</code>"),
-        ("Settings", f"<code>{escape(run['settings_hash'])}</code>"),
-        ("Code", f"{escape(in_words(run['code']))}, {_digests((run,))}"),
-        ("Accepted", escape(str((run.accepted or {}).get("why", "")))),
-        ("Taken from", escape(str(run.get("taken_from") or ""))),
-        ("Machine", escape(f"{hardware}, kernel {run.get('kernel', 'eager')}")),
-        ("Software", escape(", ".join(f"{key} {value}" for key, value in run.get("software", {}).items()))),
-        ("Time", f"{run['wall_time_s']:,.1f} s" if run.get("wall_time_s") is not None else ""),
-        ("Resumed", escape(str(run.get("resumed", 0)))),
-    ]
-    settings = escape(json.dumps(run.settings, indent=2, sort_keys=True))
-    return (
-        f'<details id="{anchor(run.name)}"><summary>{escape(run.name)}: {escape(value)}</summary>'
-        f"{_facts(facts)}<pre>{settings}</pre></details>"
-    )
-
-
-def _paper(paper: PaperRun | None) -> str:
-    return f" (paper's training: {paper.steps:,})" if paper else ""
-
-
-def _data(record: dict[str, object]) -> str:
+def data_words(record: Mapping[str, Any]) -> str:
+    """A record of data in one line."""
     rows = record.get("rows")
     sizes = ", ".join(f"{split} {count:,}" for split, count in rows.items()) if isinstance(rows, dict) else ""
-    text = f"{record.get('name')} ({record.get('kind')}: {record.get('detail')}; {sizes})"
-    return f"{escape(text)} <code>{escape(str(record.get('fingerprint'))[:16])}</code>"
+    detail = f": {record['detail']}" if record.get("detail") else ""
+    return f"{record.get('name')} ({record.get('kind')}{detail}; {sizes}) {str(record.get('fingerprint'))[:16]}"
 
 
-def _digests(runs: Iterable[Run]) -> str:
-    digests = sorted({str(run["code"].get("digest"))[:16] for run in runs})
-    return "digest " + ", ".join(f"<code>{escape(digest)}</code>" for digest in digests)
+def _machine(run: Run) -> str:
+    return f"{_words(run['hardware'])}, kernel {run.get('kernel', 'eager')}"
 
 
-def _facts(facts: Iterable[tuple[str, str]]) -> str:
-    return "<dl>" + "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts if value) + "</dl>"
+def _parameters(run: Run) -> str:
+    counts = run["parameters"]
+    return f"target {counts['target']:,}; trainable {counts['trainable']:,}; frozen {counts['frozen']:,}"
+
+
+def _words(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in facts.items())
+
+
+def _flow(value: Any) -> str:
+    """A setting as YAML writes it on one line, without what is not set."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_flow(each)}" for key, each in value.items() if each is not None) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_flow, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _shared(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(texts))

@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from uhn.paper.names import is_trial
-from uhn.paper.report.render import PARAMS, open_book, render
+from uhn.paper.report.render import PARAMS, open_book, render, render_overview
 from uhn.paper.report.tracked import write_cells
 from uhn.paper.runs.archive import RUN_FILES, Files, write_archive
 from uhn.paper.runs.results import Run, load_runs
@@ -23,7 +23,8 @@ MEASURED = ("facts", "model-sets", "sweeps", "costs.json")
 
 
 def keep(results: Path, profile: str, params: Path, target: Path) -> Path:
-    """Add the finished runs of ``results/<profile>`` to those kept in ``target/<profile>``, and render all of them.
+    """Add the finished runs of ``results/<profile>`` to those kept in ``target/<profile>``, and render all of them, and
+    the page over all profiles that are kept.
 
     A run that is kept already is replaced by the new one of its name. What was kept stays as it is until the new
     folder is whole. Kept tables of other profiles that show the best that is kept follow. Returns that folder.
@@ -60,6 +61,7 @@ def keep(results: Path, profile: str, params: Path, target: Path) -> Path:
             other = records.parent
             book = open_book(target, other.name, other / PARAMS, present=False, reference=target)
             render([*worth(book), "report"], book, target)
+    render_overview(target, params)
     return folder
 
 

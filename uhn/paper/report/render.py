@@ -20,6 +20,7 @@ from uhn.paper.report.drawing import nothing, remark, save
 from uhn.paper.report.evidence import Shelf
 from uhn.paper.report.facts import load_facts, paper_config, paper_runs, paper_selection
 from uhn.paper.report.formats import FORMATS
+from uhn.paper.report.rest import Rest, rest
 from uhn.paper.report.searched import reasons, sweep_facts
 from uhn.paper.report.tables import build
 from uhn.paper.runs.archive import RECORDS
@@ -29,8 +30,12 @@ from uhn.paper.tables import catalogue
 from uhn.paper.tables import published as paper
 from uhn.paper.tables.catalogue import KERNELS, kernel_runs, tables, worth
 from uhn.paper.tables.claims import CLAIMS
+from uhn.paper.tables.keys import CellKey
 from uhn.paper.wanted import REFERENCE, figures_of, kept_records, wanted_figures, wanted_tables
 from uhn.records import RECORD
+
+OVERVIEW = "overview"
+"""Name of the page over all profiles, which is no profile's."""
 
 PARAMS = "params.yaml"
 """The settings as they were, beside kept results: without them, later tables could not be compared with these."""
@@ -65,7 +70,8 @@ def open_book(
         runs = load_runs(results, profile)
         facts, paper = load_facts(results, profile), paper_runs(params, profile)
         kept = kept_book(runs.values(), reference or results / REFERENCE, profile, paper)
-        return Book(profile, runs, facts=facts, other=unlike_the_first(runs), paper=paper, kept=kept)
+        other = unlike_the_first(runs)
+        return Book(profile, runs, facts=facts, other=other, paper=paper, kept=kept, folder=results / profile)
 
     plan = Plan(load_config(params, profile), results / profile)
     groups: dict[str, list[str]] = {}
@@ -89,6 +95,7 @@ def open_book(
         wanted=wanted,
         reasons=reasons(plan, results),
         kept=kept_book(runs.values(), reference or results / REFERENCE, profile, plan.paper),
+        folder=results / profile,
     )
 
 
@@ -102,32 +109,30 @@ def kept_book(runs: Iterable[Run], reference: Path, profile: str, paper: Mapping
     return Shelf.of(books) if books else None
 
 
-def open_shelf(results: Path, params: Path | None = None, reference: Path | None = None) -> Shelf:
-    """The books of every profile below ``results`` that has runs, and of the kept ones below ``reference``.
+def open_shelf(results: Path, params: Path | None = None) -> Shelf:
+    """The books of every profile below ``results`` that has runs, and of those kept below ``results/reference``.
 
     Args:
         results: folder of all profiles.
         params: the settings that name the planned runs; a profile that they do not have is taken as it is found.
-        reference: folder of the kept results, each with its own settings; ``results/reference`` if none is given.
 
     Raises:
         ValueError: for broken results, or if there are none at all.
     """
-    kept = results / REFERENCE if reference is None else reference
     config = None if params is None else paper_config(params)
     known = () if config is None else tuple(config.params.profiles)
     books = []
-    for folder in sorted(path.parent for path in results.glob("*/runs") if path.parent != kept):
-        if any(folder.glob(f"runs/**/{RECORD}")):
-            planned = folder.name in known
-            books.append(open_book(results, folder.name, params if planned else None, planned=planned))
-    for path in sorted(kept.glob(f"*/{RECORDS}")):
-        own = path.parent / PARAMS
-        book = open_book(kept, path.parent.name, own if own.is_file() else None, present=False)
-        books.append(replace(book, place=REFERENCE))
+    for folder in sorted(path for place in (results, results / REFERENCE) for path in place.glob("*/")):
+        place, profile = folder.parent, folder.name
+        if (folder / RECORDS).is_file():
+            own = folder / PARAMS
+            book = open_book(place, profile, own if own.is_file() else None, present=False, reference=place)
+            books.append(replace(book, place=REFERENCE))
+        elif any((folder / "runs").glob(f"**/{RECORD}")):
+            books.append(open_book(place, profile, params if profile in known else None))
     if not books:
-        raise ValueError(f"wanted finished runs in {results} or {kept}, got none")
-    return Shelf.of(books)
+        raise ValueError(f"wanted finished runs in {results} or {results / REFERENCE}, got none")
+    return replace(Shelf.of(books), folder=results)
 
 
 def older_runs(plan: Plan, runs: Mapping[str, Run]) -> frozenset[str]:
@@ -171,6 +176,41 @@ def render_table(name: str, book: Book, results: Path) -> list[Path]:
         write_atomically(path, form(table))
         paths.append(path)
     return paths
+
+
+def render_overview(results: Path, params: Path | None = None) -> list[Path]:
+    """Write ``results/report.html``: the best evidence of all profiles, the kept ones included."""
+    shelf = open_shelf(results, params)
+    path = results / page.PAGE
+    write_atomically(path, page.to_html(shelf, _pictures(shelf), _rest(shelf, params)))
+    return [path]
+
+
+def _pictures(shelf: Shelf) -> dict[str, bytes]:
+    """Figures as the books have drawn them that hold the runs which they show."""
+    found = {}
+    for name in FIGURES:
+        cells = next(
+            (spec.cells for spec in catalogue.FIGURES if spec.name == name), (CellKey("cifar10-cnn20", "uhn"),)
+        )
+        for book in dict.fromkeys(each.book.label for key in cells if (each := shelf.evidence(key)).runs):
+            (own,) = (each for each in shelf.books if each.label == book)
+            path = (own.folder or Path()) / "figures" / f"{name}.svg"
+            if path.is_file() and name not in found:
+                found[name] = path.read_bytes()
+    return found
+
+
+def _rest(shelf: Shelf, params: Path | None) -> Rest | None:
+    """What the paper's budget still asks for, under the kept settings if there are any."""
+    books = [book for book in shelf.books if book.profile == "paper" and book.folder is not None]
+    kept = [book.folder for book in books if book.place and book.folder is not None]
+    settings = kept[0] / PARAMS if kept else params
+    if settings is None or not settings.is_file() or paper_config(settings) is None:
+        return None
+    folder = kept[0] if kept else (shelf.folder or Path()) / "paper"
+    done = {name for book in books for name, run in book.runs.items() if name not in book.other}
+    return rest(Plan(load_config(settings, "paper"), folder), done, folder)
 
 
 def render_coverage(book: Book, results: Path) -> list[Path]:

@@ -76,6 +76,11 @@ class Run:
         told = (f"{name} {each['metric']} {each['value']:.6g}".lstrip() for name, each in values.items())
         return ", ".join(["finished", *told])
 
+    @cached_property
+    def history(self) -> list[dict[str, str]]:
+        """See :func:`load_history`."""
+        return _read_history(self)
+
     @property
     def settings(self) -> Mapping[str, Any]:
         """Its resolved settings."""
@@ -131,6 +136,10 @@ def load_history(run: Run) -> list[dict[str, str]]:
     Raises:
         ValueError: if it is not the one that the metrics name, columns are missing, or a value is none.
     """
+    return run.history
+
+
+def _read_history(run: Run) -> list[dict[str, str]]:
     path, content = run.folder / HISTORY_FILE, run.content(HISTORY_FILE)
     if content is None:
         return []
