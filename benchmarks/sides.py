@@ -1,4 +1,4 @@
-"""The two sides and the bound: our step, the straightforward step, and the products and sines that the latter needs."""
+"""The sides and the bound: our step, the straightforward one, the authors' arithmetic, and what a dense form needs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from benchmarks.cases import Case
 from uhn.descriptors.blocks import index_table
+from uhn.descriptors.ranges import EPSILON
 from uhn.models import ModelSpec
 from uhn.sources import UniversalHypernetwork, WeightSource
 from uhn.sources.trunk import mlp
@@ -48,6 +49,46 @@ class Straightforward(WeightSource):
         rows = features(self.root, self._table, self._room)
         first = torch.nn.functional.linear(rows, self.root.index.weight, self.root.index.bias)
         return mlp(first, self.root.structure_feature(spec), self.root.tail())
+
+    def describe(self) -> dict[str, Any]:
+        """The generator's."""
+        return self.root.describe() | {"kind": self.kind}
+
+
+class Authors(WeightSource):
+    """The same generator by the arithmetic of the authors' program, written from a description of it, for one spec.
+
+    In every step: descriptors normalised in float32, phases row by row, ``cat([cos, sin])`` into new memory, a dense
+    product, eager MLP with autograd, which keeps all of it. In favour of this side the index table is made once, and
+    under half precision its phases stay in float32, where the authors' are rounded.
+
+    Args:
+        root: the generator; its parameters are this source's.
+        spec: the one spec that it serves.
+    """
+
+    kind = "authors"
+
+    def __init__(self, root: UniversalHypernetwork, spec: ModelSpec) -> None:
+        super().__init__()
+        self.root = root
+        device = root.index.weight.device
+        self._table = index_table(spec).to(device)
+        low, high = (torch.tensor(end, device=device) for end in (root.ranges.index_min, root.ranges.index_max))
+        self._centre, self._scale = (low + high) / 2, ((high - low).square() / 12 + EPSILON).rsqrt()
+
+    def forward(self, spec: ModelSpec) -> Tensor:
+        """Return the flat weights ``[N]``."""
+        with torch.autocast(self._table.device.type, enabled=False):
+            phases = (self._table.float() - self._centre) * self._scale @ self.root.get_buffer("encoding.matrix")
+        x = self.root.index(torch.cat([phases.cos(), phases.sin()], dim=-1))
+        for block in self.root.blocks:
+            hidden = block.linear1(block.norm1(x.relu()))
+            x = x + block.linear2(block.norm2(hidden.relu()))
+        structure = self.root.structure_feature(spec)
+        x = x if structure is None else x + structure
+        flat: Tensor = self.root.readout(x.relu()).squeeze(-1)
+        return flat
 
     def describe(self) -> dict[str, Any]:
         """The generator's."""

@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.readme import training_text, write_section
 from benchmarks.rows import Row, conditions, write_csv
-from benchmarks.sides import Straightforward
+from benchmarks.sides import Authors, Straightforward
 from uhn.paper.config import load_config
 from uhn.paper.plan import Plan
 from uhn.paper.runs.build import build_distribution, build_phases, build_source, build_tasks
@@ -28,6 +28,7 @@ from uhn.training.precision import reproducible
 
 HERE = Path(__file__).parent
 SIDES = ("ours", "straightforward")
+OTHERS = {"straightforward": Straightforward, "authors": Authors}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def loop(settings: RunSettings, tasks: Sequence[Task], side: str, steps: int) -> Iterator[Report]:
+def loop(
+    settings: RunSettings, tasks: Sequence[Task], side: str, steps: int, precision: str = "fp32"
+) -> Iterator[Report]:
     """The run's training phase on one side, a report a step.
 
     Raises:
@@ -58,9 +61,11 @@ def loop(settings: RunSettings, tasks: Sequence[Task], side: str, steps: int) ->
     phases = [phase for phase in build_phases(settings, tasks) if phase.kind == "train"]
     if not isinstance(source, UniversalHypernetwork) or phases[0].steps < steps:
         raise ValueError(f"wanted a uhn run of {steps} steps, got {source.kind} {settings.name}, {phases[0].steps}")
-    if side == "straightforward":
-        source = Straightforward(source, distribution.members[0][1])
-    trained = Loop(source, distribution, phases, seed=settings.seed, report_at=lambda phase, step: True)
+    if side != "ours":
+        source = OTHERS[side](source, distribution.members[0][1])
+    trained = Loop(
+        source, distribution, phases, seed=settings.seed, precision=precision, report_at=lambda phase, step: True
+    )
     return iter(trained)
 
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks import accuracy, generator, plot, readme, sides, training
+from benchmarks import accuracy, generator, plot, readme, sides, steps, training
 from benchmarks import rows as rows_module
 from benchmarks.cases import MODELS, SCALING, Case, case
 from benchmarks.rows import Row, conditions, read_csv, write_csv
@@ -90,7 +90,7 @@ def test_a_section_is_written_between_its_own_markers(tmp_path: Path) -> None:
 def test_the_readme_has_the_sections_that_the_scripts_write(repository: Path, tmp_path: Path) -> None:
     page = tmp_path / "README.md"
     page.write_bytes((repository / "benchmarks" / "README.md").read_bytes())
-    for name in ("generator", "training", "accuracy"):
+    for name in ("generator", "steps", "training", "accuracy"):
         readme.write_section(page, name, "fresh")
 
 
@@ -123,14 +123,31 @@ def test_repeats_go_by_size() -> None:
     assert generator.repeats(254, argparse.Namespace(quick=False, repeats=2)) == 2
 
 
+def test_steps_are_compared_with_the_authors_arithmetic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Same losses, both precisions, once; and it is another arithmetic, but the same generator."""
+    command = ["--rows", "kan-kv", "--steps", "1", "--data", str(tmp_path), "--output", str(tmp_path)]
+    assert steps.main(command) == 0 and "speedup" in capsys.readouterr().out
+    full, half = read_csv(tmp_path / "steps.csv")
+    assert [full["precision"], half["precision"]] == ["fp32", "bf16"] and full["weights"] == case(
+        "kan-g5"
+    ).spec.num_params
+    assert 0 < full["ours_low_s"] <= full["ours_s"] <= full["ours_high_s"]
+    assert full["loss_difference"] < 1e-3 and half["loss_difference"] < 5e-2
+    assert readme.steps_text([full, half]).count("\n|") == 4
+    assert steps.main(command) == 0 and not capsys.readouterr().out, "measured before"
+    generator = tiny().generator()
+    flat = sides.Authors(generator, tiny().spec)(tiny().spec)
+    torch.testing.assert_close(flat, generator(tiny().spec), rtol=1e-3, atol=1e-3)
+
+
 def test_both_generators_train_alike(tmp_path: Path) -> None:
     command = ["--run", "kan-ellipj/uhn/seed-21962", "--profile", "smoke", "--threads", "1", "--data", str(tmp_path)]
     with pytest.raises(ValueError, match="wanted a uhn run of 51 steps, got uhn kan-ellipj/uhn/seed-21962, 3"):
         training.main(command)
     assert training.main([*command, "--steps", "1", "--output", str(tmp_path)]) == 0
-    steps = read_csv(tmp_path / "training_steps.csv")
-    assert [row["step"] for row in steps] == [0, 1]
-    assert steps[0]["ours_loss"] != steps[1]["ours_loss"], "it trains"
+    found = read_csv(tmp_path / "training_steps.csv")
+    assert [row["step"] for row in found] == [0, 1]
+    assert found[0]["ours_loss"] != found[1]["ours_loss"], "it trains"
     ours, plain = read_csv(tmp_path / "training.csv")
     assert (ours["side"], plain["side"]) == training.SIDES and ours["steps"] == 1
     assert 0 < ours["step_low_s"] <= ours["step_s"] <= ours["step_high_s"]
