@@ -6,7 +6,7 @@ import argparse
 import json
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from uhn.files import write_atomically
 from uhn.paper.config import load_config
 from uhn.paper.plan import Plan
 from uhn.paper.runs.build import build_distribution, build_tasks
-from uhn.paper.runs.execute import execute
 from uhn.paper.runs.identity import resolved
 from uhn.paper.runs.jobs import run_all
 from uhn.paper.runs.queue import Queue, work_off
 from uhn.paper.runs.record import hardware
+from uhn.paper.runs.stacked import execute_stack, stacks
 from uhn.paper.settings import RunSettings
 from uhn.sources import UniversalHypernetwork, WeightSource
 from uhn.tasks.fetch.checksums import DataError
@@ -164,15 +164,16 @@ def work(options: argparse.Namespace, detail: str, device: torch.device) -> int:
     results, folder, missing = plan.results, options.work / plan.profile, set[str]()
     end = options.end - 4  # a running step and its files must fit in
 
-    def train_one(settings: RunSettings) -> None:
+    def train_them(runs: Sequence[RunSettings]) -> None:
+        settings = runs[0]
         if time.monotonic() >= end:
             raise Stopped
         if missing & {task.dataset for task in settings.tasks}:
             return
         try:
             run_all(
-                [settings],
-                lambda one: execute(one, results=results, work=folder, data_root=options.data, deadline=end),
+                [runs],
+                lambda stack: execute_stack(stack, results=results, work=folder, data_root=options.data, deadline=end),
                 results=results / "runs",
                 work=folder,
                 wait=False,
@@ -189,7 +190,7 @@ def work(options: argparse.Namespace, detail: str, device: torch.device) -> int:
     reference = Path("results/reference") / plan.profile
     waiting = [run for table in options.tables if table in plan.tables for run in Queue.of(plan, reference, table).runs]
     waiting.sort(key=lambda run: first_of(f"{run.experiment}/{run.method}", options.first))
-    work_off(list({run.name: run for run in waiting}.values()), train_one)
+    work_off(stacks({run.name: run for run in waiting}.values()), train_them)
     return 0
 
 

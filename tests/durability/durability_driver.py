@@ -166,7 +166,12 @@ def together(folder: Path) -> dict[str, Any]:
     chosen = [scenarios_of.settings(method, dataset) for dataset in ("kv", "mnist") for method in ("uhn", "direct")]
 
     def several(runs: list[RunSettings], where: Path) -> None:
-        run_all(runs, lambda one: run(one, where), results=where / "results" / "runs", work=where / "work")
+        run_all(
+            [[one] for one in runs],
+            lambda one: run(*one, where),
+            results=where / "results" / "runs",
+            work=where / "work",
+        )
 
     several(chosen, folder / "one")
     for one in chosen:

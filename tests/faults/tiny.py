@@ -45,7 +45,7 @@ class Place:
         def one(run: RunSettings) -> None:
             execute(run, results=self.results, work=self.work, data_root=self.folder / "data")
 
-        run_all(runs, one, results=self.results / "runs", work=self.work)
+        run_all([[run] for run in runs], lambda stack: one(*stack), results=self.results / "runs", work=self.work)
 
     def command(self, *arguments: str) -> int:
         """Call ``uhn`` with these folders on the smoke profile; return its exit code."""

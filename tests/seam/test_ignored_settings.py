@@ -55,6 +55,7 @@ IGNORED: dict[str, tuple[Any, str]] = {
 ELSEWHERE = {
     "precision", "evaluate_every", "compute.threads",  # below, in a run
     "compute.device",  # another one takes another machine
+    "compute.stack",  # what is trained at once: the tests of durability
     "name", "experiment", "checkpoint_seconds",  # no part of what is built
     "path_only",  # what tables print
 }  # fmt: skip

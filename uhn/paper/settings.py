@@ -158,6 +158,14 @@ class ComputeSettings(Settings):
     cache_mib: int = Field(
         default=448, ge=0, le=2**20, description="MiB of a generator's plans that are kept from step to step"
     )
+    stack: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="runs of one command or job that differ in their seed alone and are trained at once, as one "
+        "batched program, at most so many; models with dropout, graphs and texts are trained one by one. Last bits "
+        "differ; a result says how it was made",
+    )
 
 
 MOST_PATH_STEPS = 20
@@ -212,7 +220,7 @@ class RunSettings(Settings):
         description="arithmetic of the generator's MLP and the base model: auto is bf16 on a GPU and fp32 elsewhere; a "
         "result stands as it was made, and says how",
     )
-    compute: ComputeSettings = Field(default=ComputeSettings(), description="device, threads, kernel and cache")
+    compute: ComputeSettings = Field(default=ComputeSettings(), description="device, threads, kernel, cache and stacks")
     path_only: bool = Field(
         default=False,
         description="whether the run only shows that its path works: tables say that it ran and print no number",

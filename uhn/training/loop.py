@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal
 
 import torch
@@ -59,7 +60,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Report:
-    """The mean loss over the steps since the last report."""
+    """The mean loss over the steps since the last report; of several runs at once also ``each`` one's."""
 
     phase: int
     kind: str
@@ -68,6 +69,7 @@ class Report:
     epoch: int
     lr: float
     loss: float
+    each: tuple[float, ...] = ()
 
 
 class Diverged(Exception):
@@ -184,7 +186,7 @@ class Loop:
 
     def _optimise(self, phase: Phase, loss: Tensor) -> Tensor:
         self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.scale(loss.sum() if loss.dim() else loss).backward()  # type: ignore[no-untyped-call]
         if phase.clip is not None:
             self.scaler.unscale_(self.optimiser)
             trained = [p for group in self.optimiser.param_groups for p in group["params"]]
@@ -198,7 +200,7 @@ class Loop:
             spec, flat = self.source.level(phase.level)
         else:
             flat = self.source(spec)
-        return matching_loss(flat, spec)
+        return matching_loss(flat, spec) if flat.dim() == 1 else torch.stack([matching_loss(f, spec) for f in flat])
 
     def _train_loss(self, task: Learnable, spec: ModelSpec | None, batch: Any, rng: torch.Generator) -> Tensor:
         assert spec is not None
@@ -207,11 +209,14 @@ class Loop:
         return task.loss(output, batch.target)
 
     def _report(self, phase: Phase, rate: float) -> Report:
-        loss = float(torch.stack(self._losses).double().mean())
+        means = torch.stack(self._losses).double().mean(0)
+        each = tuple(means.tolist()) if means.dim() else ()
+        finite = [value for value in each if isfinite(value)]
+        loss = sum(finite) / len(finite) if finite else float(means.mean())
         self._losses.clear()
         epoch = -(-self.step // phase.unit)
-        report = Report(self.phase, phase.kind, self.step, phase.steps, epoch, rate, loss)
-        if loss != loss or loss in (float("inf"), float("-inf")):
+        report = Report(self.phase, phase.kind, self.step, phase.steps, epoch, rate, loss, each)
+        if not isfinite(loss):
             raise Diverged(report)
         return report
 

@@ -27,7 +27,7 @@ class Job:
         self.trained: list[str] = []
 
     def run(self, runs: list[RunSettings]) -> None:
-        run_all(runs, self.execute, results=self.results, work=self.work)
+        run_all([[run] for run in runs], lambda one: self.execute(*one), results=self.results, work=self.work)
 
     def execute(self, run: RunSettings) -> None:
         folder = self.results / run.name
@@ -82,7 +82,7 @@ def test_no_copy_goes_while_a_job_is_alive(runs: list[RunSettings], tmp_path: Pa
         settle(job.results, job.work)
         assert job.kept() == [other.name for other in runs if other.name in job.trained[:-1]]
 
-    run_all(runs, execute, results=job.results, work=job.work)
+    run_all([[run] for run in runs], lambda one: execute(*one), results=job.results, work=job.work)
     assert job.trained == [run.name for run in runs]
 
 

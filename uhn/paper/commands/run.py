@@ -15,13 +15,13 @@ from uhn.paper.makespan import describe_makespans
 from uhn.paper.names import RunId, parse_group
 from uhn.paper.plan import Plan, describe
 from uhn.paper.runs.again import train_again
-from uhn.paper.runs.execute import execute
 from uhn.paper.runs.here import check_here
 from uhn.paper.runs.identity import source_digest
 from uhn.paper.runs.jobs import run_all
 from uhn.paper.runs.metrics import read_metrics
 from uhn.paper.runs.output import TRY_AGAIN, add_log_format, lasting_output
 from uhn.paper.runs.queue import Queue, window, work_off
+from uhn.paper.runs.stacked import execute_stack, stacks
 from uhn.paper.settings import RunSettings
 from uhn.records import RECORD
 from uhn.training.interrupts import Stopped
@@ -58,8 +58,8 @@ def train(plan: Plan, names: Iterable[str], *, work: Path, data: Path) -> None:
     runs = [plan.run(name) for name in names]
     check_here(runs)
     run_all(
-        runs,
-        lambda run: execute(run, results=results, work=folder, data_root=data),
+        stacks(runs),
+        lambda stack: execute_stack(stack, results=results, work=folder, data_root=data),
         results=results / "runs",
         work=folder,
     )
@@ -195,18 +195,18 @@ def run_missing(plan: Plan, args: argparse.Namespace) -> int:
     check_here(queue.runs)
     deadline = None if seconds is None else time.monotonic() + seconds
 
-    def train_one(run: RunSettings) -> None:
+    def train_them(runs: Sequence[RunSettings]) -> None:
         if deadline is not None and time.monotonic() >= deadline:
             raise Stopped
         run_all(
-            [run],
-            lambda one: execute(one, results=results, work=folder, data_root=args.data, deadline=deadline),
+            [runs],
+            lambda stack: execute_stack(stack, results=results, work=folder, data_root=args.data, deadline=deadline),
             results=results / "runs",
             work=folder,
             wait=False,
         )
 
-    return 0 if work_off(queue.runs, train_one) else TRY_AGAIN
+    return 0 if work_off(stacks(queue.runs), train_them) else TRY_AGAIN
 
 
 def show_plan(args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,21 +59,31 @@ def execute(
         device = pick_device(settings.compute.device)
         tasks = build_tasks(settings, data_root, device)
         identity = run_identity(settings, [task.provenance.fingerprint for task in tasks])
-        words = "finished before"
-        if (finished := finished_metrics(settings, folder, identity)) is None:
-            check_writable(folder)
-            finished, words = put_back(settings, progress.with_name(KEPT), folder, identity), "put back from work/"
-        if finished is None and settings.score == "validation":
-            finished = take_over(settings, results / "runs", identity)
-            words = f"taken over from {finished['taken_from']}" if finished else ""
-        if finished is not None:
-            print(f"{settings.name}: {words}", flush=True)
-            clean_up(folder, progress, identity)
+        if (finished := there_already(settings, results, progress, identity)) is not None:
             return finished
         session = Session(settings, build_distribution(settings, tasks), build_phases(settings, tasks), device)
         with stop_on_signals(deadline) as stop:
             return session.run(folder, progress, identity, stop)
         raise Stopped  # and whoever handled the signal before let the process go on
+
+
+def there_already(settings: RunSettings, results: Path, progress: Path, identity: str) -> dict[str, Any] | None:
+    """Metrics of the finished run of this identity, wherever it is found; None if it is to be trained.
+
+    Raises:
+        OSError: if it is to be trained and its results cannot be written.
+    """
+    folder, words = results / "runs" / settings.name, "finished before"
+    if (finished := finished_metrics(settings, folder, identity)) is None:
+        check_writable(folder)
+        finished, words = put_back(settings, progress.with_name(KEPT), folder, identity), "put back from work/"
+    if finished is None and settings.score == "validation":
+        finished = take_over(settings, results / "runs", identity)
+        words = f"taken over from {finished['taken_from']}" if finished else ""
+    if finished is not None:
+        print(f"{settings.name}: {words}", flush=True)
+        clean_up(folder, progress, identity)
+    return finished
 
 
 class Session:
@@ -93,11 +104,12 @@ class Session:
             phases,
             seed=settings.seed,
             precision=settings.precision,
-            report_at=self._report_at,
+            report_at=self.report_at,
             after_step=self._after_step,
         )
         self.history: list[list[Any]] = []
         self.resumed, self.seconds = 0, 0.0
+        self.sharing = 1  # runs that are trained at once: each has its share of the time
         self.started = self.saved = time.monotonic()
 
     def run(self, folder: Path, progress: Path, identity: str, stop: object) -> dict[str, Any]:
@@ -105,22 +117,31 @@ class Session:
         self.progress, self.identity, self.stop = progress, identity, stop
         self._resume()
         total = sum(phase.steps for phase in self.loop.phases)
-        display = Display(self.settings.name, total, self._steps_done())
+        display = Display(self.settings.name, total, self.steps_done())
         status, last = "finished", None
-        with display.heartbeat(self._steps_done):
+        with display.heartbeat(self.steps_done):
             try:
                 for last in self.loop:
-                    metric = self._record(last)
-                    display.show(last, self._steps_done(), metric)
+                    metric = self.record(last)
+                    display.show(last, self.steps_done(), metric)
             except Diverged as diverged:
                 status, last = "diverged", diverged.report
-                self._record(last)
+                self.record(last)
             except Stopped:
-                words = f"stopped after {self._steps_done()} of {total} steps; progress is saved in {progress}"
+                words = f"stopped after {self.steps_done()} of {total} steps; progress is saved in {progress}"
                 display.close(words, event="stopped")
                 raise
-            split = "val" if self.settings.score == "validation" else "test"
-            scores = self._scores(split) if status == "finished" else []
+            scores = self.final_scores(status)
+        return self.finish(folder, progress, identity, status, scores, display)
+
+    def final_scores(self, status: str) -> list[float]:
+        """What the run is scored on at its end; nothing if it has diverged."""
+        return self._scores("val" if self.settings.score == "validation" else "test") if status == "finished" else []
+
+    def finish(
+        self, folder: Path, progress: Path, identity: str, status: str, scores: Sequence[float], display: Display
+    ) -> dict[str, Any]:
+        """Write the results, remove the progress file, and end the display; return the metrics."""
         metrics = record(
             self.settings,
             identity,
@@ -130,7 +151,7 @@ class Session:
             scores=scores,
             steps=[(p.kind, p.steps) for p in self.loop.phases],
             train_loss=self.history[-1][HISTORY.index("loss")] if self.history else None,
-            seconds=self._elapsed(),
+            seconds=self.elapsed(),
             resumed=self.resumed,
             device=self.device,
             path=self.path,
@@ -144,7 +165,7 @@ class Session:
         each = ", ".join(f"{m.name} {value:.4g}" for m, value in zip(self.members, scores, strict=False))
         words = status if status == "diverged" else each if score is None else f"{metrics['metric']} {score:.4g}"
         told = {key: metrics[key] for key in ("status", "metric", "value", "validation")}
-        display.close(f"{words} ({self._elapsed():.1f} s)", seconds=self._elapsed(), **told)
+        display.close(f"{words} ({self.elapsed():.1f} s)", seconds=self.elapsed(), **told)
         return metrics
 
     def _resume(self) -> None:
@@ -153,9 +174,9 @@ class Session:
             return
         self.loop.load_state_dict(state["loop"])
         self.history, self.seconds, self.resumed = state["history"], state["seconds"], state["resumed"] + 1
-        print(f"{self.settings.name}: resumed after {self._steps_done()} steps", flush=True)
+        print(f"{self.settings.name}: resumed after {self.steps_done()} steps", flush=True)
 
-    def _report_at(self, phase: Phase, step: int) -> bool:
+    def report_at(self, phase: Phase, step: int) -> bool:
         return step % max(1, phase.steps // REPORTS) == 0 or self._evaluates(phase, step)
 
     def _evaluates(self, phase: Phase, step: int) -> bool:
@@ -163,14 +184,14 @@ class Session:
         wanted = every is not None and self.settings.validate_split and phase.kind == "train"
         return wanted and (step % ((every or 1) * phase.unit) == 0 or step == phase.steps)
 
-    def _record(self, report: Report) -> str:
+    def record(self, report: Report) -> str:
         """Append a row to the history; returns the metric as words if this was a moment to evaluate."""
         value: float | str = ""
         if self._evaluates(self.loop.phases[report.phase], report.step):
             scores = self._scores("val")
             mean = mean_score(self.members, scores)
             value = " ".join(f"{score:.6g}" for score in scores) if mean is None else mean
-        row = [report.kind, report.step, report.epoch, report.lr, report.loss, value, round(self._elapsed(), 3)]
+        row = [report.kind, report.step, report.epoch, report.lr, report.loss, value, round(self.elapsed(), 3)]
         self.history.append(row)
         return f"validation {value:.4f}" if isinstance(value, float) else value and f"validation {value}"
 
@@ -183,16 +204,16 @@ class Session:
         now = time.monotonic()
         if self.stop or now - self.saved >= self.settings.checkpoint_seconds:
             state = {"loop": self.loop.state_dict(), "history": self.history, "resumed": self.resumed}
-            save_progress(self.progress, self.identity, state | {"seconds": self._elapsed()}, self.made_on)
+            save_progress(self.progress, self.identity, state | {"seconds": self.elapsed()}, self.made_on)
             self.saved = now
         if self.stop:
             raise Stopped
 
-    def _steps_done(self) -> int:
+    def steps_done(self) -> int:
         return sum(phase.steps for phase in self.loop.phases[: self.loop.phase]) + self.loop.step
 
-    def _elapsed(self) -> float:
-        return self.seconds + time.monotonic() - self.started
+    def elapsed(self) -> float:
+        return self.seconds + (time.monotonic() - self.started) / self.sharing
 
 
 def check_writable(folder: Path) -> None:

@@ -31,9 +31,9 @@ NOT_IDENTITY = {"name", "experiment", "checkpoint_seconds", "evaluate_every"}
 YOUNGER = ("options", "path_only")
 """Settings that came later: left out where they say nothing, so that the hashes of older runs stand."""
 
-WITHIN = {"compute": {"kernel", "cache_mib"}}
-"""Likewise: the kernel changes last bits; a finished run says which one it took, and an unfinished one goes on by the
-same. What the cache does not hold is formed again, in the same bits."""
+WITHIN = {"compute": {"kernel", "cache_mib", "stack"}}
+"""Likewise: kernels and stacks change last bits; a finished run says which it took, and an unfinished one goes on by
+the same. What the cache does not hold is formed again, in the same bits."""
 
 CORE = (
     "vocabulary",

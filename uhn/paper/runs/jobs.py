@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -102,18 +102,18 @@ def settle(results: Path, work: Path) -> None:
 
 
 def run_all(
-    runs: Iterable[RunSettings],
-    execute: Callable[[RunSettings], object],
+    stacks: Iterable[Sequence[RunSettings]],
+    execute: Callable[[Sequence[RunSettings]], object],
     *,
     results: Path,
     work: Path,
     wait: bool = True,
 ) -> None:
-    """Execute ``runs`` in order. ``execute`` skips a run that is finished with the same identity.
+    """Execute runs in order. ``execute`` skips a run that is finished with the same identity.
 
     Args:
-        runs: settings of the runs.
-        execute: trains or resumes one run and writes its files.
+        stacks: settings of the runs, those that are trained at once in one list.
+        execute: trains or resumes the runs of a list and writes their files.
         results: folder with a folder per run name.
         work: folder for progress files and second copies, likewise.
         wait: whether to wait for a run that another process has.
@@ -121,16 +121,21 @@ def run_all(
     Raises:
         Busy: without ``wait``, at the first such run.
     """
-    runs = list(runs)
-    before = {run.name: _content(results / run.name / RECORD) for run in runs}
+    stacks = list(stacks)
+    before = {run.name: _content(results / run.name / RECORD) for stack in stacks for run in stack}
     with _alive(work):
-        for run in runs:
-            with alone(work, run.name, wait=wait):
-                execute(run)
-                if _content(results / run.name / RECORD) == before[run.name]:  # this start has found them in place
-                    forget(work / run.name)
-                else:
-                    keep(results / run.name, work / run.name)
+        for stack in stacks:
+            with ExitStack() as locks:
+                for name in sorted(
+                    run.name for run in stack
+                ):  # in one order everywhere, or two would wait for each other
+                    locks.enter_context(alone(work, name, wait=wait))
+                execute(stack)
+                for run in stack:
+                    if _content(results / run.name / RECORD) == before[run.name]:  # this start has found them in place
+                        forget(work / run.name)
+                    else:
+                        keep(results / run.name, work / run.name)
 
 
 @contextmanager

@@ -89,16 +89,16 @@ class Queue:
         return "\n".join(lines)
 
 
-def work_off(runs: Sequence[RunSettings], train: Callable[[RunSettings], None]) -> bool:
-    """Train ``runs`` in order, passing over those that another process has; return whether there was time for all.
+def work_off(stacks: Iterable[Sequence[RunSettings]], train: Callable[[Sequence[RunSettings]], None]) -> bool:
+    """Train runs in order, passing over those that another process has; return whether there was time for all.
 
     Stops without an error when the time is up (:class:`~uhn.training.interrupts.Stopped`).
     """
-    for run in runs:
+    for stack in stacks:
         try:
-            train(run)
-        except Busy:
-            print(f"{run.name}: another process has it", flush=True)
+            train(stack)
+        except Busy as busy:
+            print(f"{busy}: another process has it", flush=True)
         except Stopped:
             print("the time is up; the next call goes on from here", flush=True)
             return False
