@@ -217,9 +217,11 @@ def test_settings_that_decide_the_result_are_identity_and_captions_are_not() -> 
         RUNS["cnn-ha"].model_copy(update={"options": RUNS["cnn-ha"].options | {"embedding": 3}}),
     ]
     assert len({identity.run_identity(run, ["f"]) for run in baselines}) == 2
-    assert set(CHANGES) | set(SAME) | {"method", "model_set", "options", "score"} == set(RunSettings.model_fields), (
-        "every setting is known"
-    )
+    short = {"lr": 0.01, "steps": 3}
+    assert len({identity.settings_hash(settings(train=short, path_only=path)) for path in (True, False)}) == 2
+    assert set(CHANGES) | set(SAME) | {"method", "model_set", "options", "score", "path_only"} == set(
+        RunSettings.model_fields
+    ), "every setting is known"
 
 
 def test_the_data_are_identity() -> None:
