@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,16 @@ def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) ->
     assert "| 624,987 |" in (tables / "table03.md").read_text()
     assert "| not measured: stand-in |" in (tables / "table10.md").read_text()
     assert "2,708 (stand-in)" not in (tables / "table10.md").read_text()
+    last = said[said.index("\nsmoke: ") :].splitlines()
+    assert "results stand at the paper's budget" in last[1] and "page: results/smoke/report.html" in said
+    assert "PART OF THE DATA" in last[2] or "STAND-IN DATA" in last[2]
+    assert "\ntook: " in said
+    workflow.snakemake("tables", "--report", "shown.zip")
+    with zipfile.ZipFile(workflow.folder / "shown.zip") as shown:
+        names = {Path(name).name for name in shown.namelist()}
+        whole = shown.read("shown/report.html").decode()
+    assert {"table01.csv", "figure3.svg", "report.html", "coverage.md", "claims.md"} <= names
+    assert all(sort in whole for sort in ("Tables", "Figures", "Pages")) and "Drawn from the runs" in whole
     page = (folder / "report.html").read_text()
     assert "Stand-in data: " in page.partition("<nav")[0]
     assert all(f'<section id="{name}">' in page for name in ("table06", "table09", "table10", "table17", "figure3"))

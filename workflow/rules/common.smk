@@ -1,5 +1,6 @@
 # What the rules ask the plan: the files of runs and of choices, and what must stay the same for them to stand.
 
+import time
 from functools import cache
 from math import ceil
 
@@ -59,9 +60,38 @@ def receipt(dataset):
     return receipt_file(dataset).as_posix()
 
 
+def what_stands_in():
+    return notice(found for name in PLAN.datasets() if (found := read_receipt(name)))
+
+
 def say_what_stands_in():
-    if said := notice(found for name in PLAN.datasets() if (found := read_receipt(name))):
+    if said := what_stands_in():
         print(f"uhn: {said}", file=sys.stderr, flush=True)
+
+
+STARTED = time.monotonic()
+
+
+def say_what_came_out():
+    # The last lines, where the tables were asked for; of anything else, what stands in.
+    if {"all", "tables"}.isdisjoint(workflow.dag_settings.targets or ["all"]):
+        return say_what_stands_in()
+    from uhn.paper.report.ending import ending  # here: every job reads this file, and pandas takes its time
+    from uhn.paper.report.render import open_book
+
+    book = open_book(Path("results"), PROFILE, Path(GIVEN.params), present=False)
+    lines = ending(book, Path(RESULTS), time.monotonic() - STARTED, what_stands_in())
+    print("", *lines, sep="\n", file=sys.stderr, flush=True)
+
+
+def shown(path):
+    # An output as `snakemake --report` shows it: tables, figures and pages, each under its name.
+    file = Path(path)
+    sort = {"tables": "Tables", "figures": "Figures"}.get(file.parent.name, "Pages")
+    if file.suffix not in {"Tables": (".csv",), "Figures": (".svg",)}.get(sort, (".html", ".md")):
+        return path
+    caption = workflow.source_path(f"../report/{sort.lower()}.rst")
+    return report(path, category=sort, caption=caption, labels={"profile": PROFILE, "name": file.stem})
 
 
 def sets_of(names):

@@ -47,7 +47,7 @@ if PLAN.config.profile.grouping == "run":
         input:
             lambda w: [path.as_posix() for path in table_files(PLAN, Path("results"), w.table)],
         output:
-            [f"{RESULTS}/tables/{{table}}.{ending}" for ending in FORMATS],
+            [shown(f"{RESULTS}/tables/{{table}}.{form}") for form in FORMATS],
         params:
             **READING,
         log:
@@ -60,7 +60,7 @@ if PLAN.config.profile.grouping == "run":
         input:
             READ,
         output:
-            [path for path in RENDERED if not path.startswith(f"{RESULTS}/tables/")],
+            [shown(path) for path in RENDERED if not path.startswith(f"{RESULTS}/tables/")],
         params:
             names=page_names(PLAN),
             **READING,
@@ -76,7 +76,7 @@ else:
         input:
             READ,
         output:
-            RENDERED,
+            [shown(path) for path in RENDERED],
         params:
             **READING,
         log:
