@@ -15,7 +15,7 @@ import yaml
 from recorded import recorded
 
 from uhn.paper.cli import main
-from uhn.paper.commands.docs import SECTIONS, settings_reference
+from uhn.paper.commands.docs import PICTURE, SECTIONS, settings_reference, what_was_found, with_part
 from uhn.paper.commands.track import pipeline_file
 from uhn.paper.config import load_config
 from uhn.paper.plan import Plan
@@ -23,6 +23,7 @@ from uhn.paper.report.render import open_book
 from uhn.paper.report.searched import outcome_files
 from uhn.paper.report.tracked import _phases, cells, losses
 from uhn.paper.runs.results import load_history, load_runs
+from uhn.paper.tables.claims import CLAIMS
 from uhn.paper.wanted import fact_files, rendered_files, set_files
 
 
@@ -134,6 +135,15 @@ def test_the_settings_reference_is_up_to_date_and_explains_every_key(repository:
         for name in model.model_fields:
             row = next(line for line in section.splitlines() if line.startswith(f"| `{name}` |"))
             assert row.split(" | ")[-1].removesuffix(" |").strip(), row
+
+
+def test_what_the_readme_says_was_found_is_what_is_kept(repository: Path) -> None:
+    """With a picture that a page of a repository may have."""
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    found = what_was_found(repository / "results/reference")
+    assert with_part(text, "results", found) == text, "run: uhn docs"
+    assert text.index(found) < text.index("## Two commands") and found.count("\n| ") == len(CLAIMS) + 2
+    assert f"]({PICTURE.as_posix()})" in found and (repository / PICTURE).stat().st_size <= 200_000
 
 
 def test_a_file_per_cell_counts_seeds_and_diverged_ones(repository: Path, tmp_path: Path) -> None:

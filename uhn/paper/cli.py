@@ -27,7 +27,7 @@ COMMANDS = {
     "sweep": ("sweep", "search hyperparameters stage by stage, on validation rows only"),
     "metrics": ("track", "write a small file per cell and curves, for `dvc metrics` and `dvc plots`"),
     "restore": ("track", "get results from the DVC remote and bless them: nothing runs again"),
-    "docs": ("docs", "write docs/settings.md and the picture of the workflow in README.md"),
+    "docs": ("docs", "write docs/settings.md, and in README.md what was found and the picture of the workflow"),
     "doctor": ("doctor", "say whether this machine can do what a profile asks for"),
     "data": ("data", "fetch, verify and list the datasets"),
     "modelset": ("sets", "list, show and write the sampled model sets (Tables 3 and 17)"),

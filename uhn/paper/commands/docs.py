@@ -1,4 +1,4 @@
-"""``uhn docs``: the reference of every setting, from the typed settings themselves, and the picture of the workflow."""
+"""``uhn docs``: the reference of every setting, and of README.md what was found and the picture of the workflow."""
 
 from __future__ import annotations
 
@@ -37,13 +37,24 @@ The settings of a run are merged, later ones over earlier ones: `defaults`, the 
 `like`), its source of weights, then the profile's `defaults` and its `overrides` in the order of the file. A budget in
 `steps` replaces one in `epochs`, and the reverse. A mapping may hold only some keys of a section: the others stay.
 """
-BEGIN, END = "<!-- workflow: written by uhn docs -->", "<!-- end of workflow -->"
 WORKFLOW = """
 Data, then the jobs that search and train, then everything that is rendered, in the profile `quick`:
 
 ```mermaid
 {graph}
 ```
+"""
+PICTURE = Path("docs/report.png")
+FOUND = """{picture}
+{headline}
+
+| verdict | what the paper claims | difference, 95 % interval | tried on | seeds | share of its steps |
+| --- | --- | ---: | --- | ---: | ---: |
+{claims}
+
+Differences are points of accuracy, of RMSEs ratios. A claim is *confirmed* or *contradicted* only if its arms are equal
+and the interval leaves no doubt; where it was tried on other models than the paper's, these are named
+([docs/claims.md](docs/claims.md)).
 """
 
 
@@ -59,19 +70,38 @@ ARGUMENTS = {"docs": add_docs}
 def write_docs(args: argparse.Namespace) -> int:
     """Write both files."""
     reference, readme = args.root / "docs" / "settings.md", args.root / "README.md"
-    text = with_workflow(readme.read_text(encoding="utf-8"), rule_graph())
+    text = with_part(readme.read_text(encoding="utf-8"), "workflow", WORKFLOW.format(graph=rule_graph()))
+    text = with_part(text, "results", what_was_found(args.root / "results" / "reference"))
     write_atomically(reference, settings_reference())
     write_atomically(readme, text)
     print(reference, readme, sep="\n")
     return 0
 
 
-def with_workflow(text: str, graph: str) -> str:
-    """Return ``text`` with the picture between its markers. Raises ``ValueError`` if they are not there once each."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"README.md: wanted each of {BEGIN!r} and {END!r} once")
-    head, rest = text.split(BEGIN)
-    return head + BEGIN + WORKFLOW.format(graph=graph) + END + rest.split(END)[1]
+def with_part(text: str, name: str, content: str) -> str:
+    """Return ``text`` with the content between the markers of a part. Raises ``ValueError`` if they are not there once
+    each."""
+    begin, end = f"<!-- {name}: written by uhn docs -->", f"<!-- end of {name} -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"README.md: wanted each of {begin!r} and {end!r} once")
+    head, rest = text.split(begin)
+    return head + begin + content + end + rest.split(end)[1]
+
+
+def what_was_found(kept: Path) -> str:
+    """Return the headline and the paper's claims from the kept results as Markdown, as the page's first screen has
+    them."""
+    from uhn.paper.report.evidence import headline  # with pandas and matplotlib, which the reference does not need
+    from uhn.paper.report.page_first import first
+    from uhn.paper.report.render import open_shelf
+
+    shelf = open_shelf(kept)
+    columns = ("verdict", "sentence", "result", "on", "seeds", "share")
+    rows = [[row[column] or "–" for column in columns] for row in first(shelf, lambda book, group: "")["claims"]]
+    lines = [f"| **{verdict}** | {' | '.join(rest)} |" for verdict, *rest in rows]
+    seen = (kept.parents[1] / PICTURE).is_file()
+    picture = f"\n![The first screen of the report]({PICTURE.as_posix()})\n" if seen else ""
+    return FOUND.format(picture=picture, headline=headline(shelf), claims="\n".join(lines))
 
 
 def settings_reference() -> str:

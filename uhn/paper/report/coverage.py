@@ -78,8 +78,8 @@ def line(row: str, column: str, evidence: Evidence, book: Book) -> Line:
         f"{statistic.n} of {statistic.total}" + (f" (paper {wanted})" if wanted else "") if statistic.total else EMPTY
     )
     shares = [share(run, evidence.paper) for run in evidence.runs if run.finished and evidence.paper]
-    part = EMPTY if not shares else _percent(min(shares))
-    return Line(row, column, status(evidence, book), seeds, part, commit(evidence))
+    told = of_budget(min(shares)) if shares else EMPTY
+    return Line(row, column, status(evidence, book), seeds, told, commit(evidence))
 
 
 def table_lines(spec: TableSpec, book: Book) -> list[Line]:
@@ -157,5 +157,6 @@ def _counted(lines: Iterable[Line]) -> str:
     return "; ".join(f"{count} {word}" for word, count in sorted(counts.items()))
 
 
-def _percent(part: float) -> str:
-    return "100 %" if part >= 1 else f"{100 * part:.2g} %"
+def of_budget(share: float) -> str:
+    """A share of the paper's budget in percent."""
+    return "100 %" if share >= 1 else f"{100 * share:.2g} %"

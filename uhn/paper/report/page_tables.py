@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from uhn.paper.report.book import Book
+from uhn.paper.report.coverage import of_budget
 from uhn.paper.report.evidence import share_of, standing
 from uhn.paper.report.page_runs import anchor, told
 from uhn.paper.report.statistics import percent, significant
@@ -59,7 +60,7 @@ def percent_of(part: float | None) -> str:
     """A share of a budget in a few characters."""
     if part is None:
         return ""
-    return "100 %" if part >= 1 else f"{100 * part:.2g} %" if part >= 1e-4 else "< 0.01 %"
+    return of_budget(part) if part >= 1e-4 else "< 0.01 %"
 
 
 def split(text: str) -> tuple[str, str]:
