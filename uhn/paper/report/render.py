@@ -179,11 +179,16 @@ def render_table(name: str, book: Book, results: Path) -> list[Path]:
 
 
 def render_overview(results: Path, params: Path | None = None) -> list[Path]:
-    """Write ``results/report.html``: the best evidence of all profiles, the kept ones included."""
-    shelf = open_shelf(results, params)
+    """Write ``results/report.html``, see :func:`overview`."""
     path = results / page.PAGE
-    write_atomically(path, page.to_html(shelf, _pictures(shelf), _rest(shelf, params)))
+    write_atomically(path, overview(results, params))
     return [path]
+
+
+def overview(results: Path, params: Path | None = None) -> str:
+    """The page with the best evidence of all profiles below ``results``, the kept ones included."""
+    shelf = open_shelf(results, params)
+    return page.to_html(shelf, _pictures(shelf), _rest(shelf, params))
 
 
 def _pictures(shelf: Shelf) -> dict[str, bytes]:
