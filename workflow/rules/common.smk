@@ -90,8 +90,9 @@ def shown(path):
     sort = {"tables": "Tables", "figures": "Figures"}.get(file.parent.name, "Pages")
     if file.suffix not in {"Tables": (".csv",), "Figures": (".svg",)}.get(sort, (".html", ".md")):
         return path
+    profile = PROFILE if path.startswith(f"{RESULTS}/") else "the best of all"
     caption = workflow.source_path(f"../report/{sort.lower()}.rst")
-    return report(path, category=sort, caption=caption, labels={"profile": PROFILE, "name": file.stem})
+    return report(path, category=sort, caption=caption, labels={"profile": profile, "name": file.stem})
 
 
 def sets_of(names):

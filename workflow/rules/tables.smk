@@ -30,7 +30,7 @@ rule overview:
         RENDERED,
         sorted(path.as_posix() for path in Path("results/reference").glob("*/records.jsonl")),
     output:
-        "results/report.html",
+        shown("results/report.html"),
     params:
         **READING,
     log:

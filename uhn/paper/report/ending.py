@@ -26,7 +26,8 @@ def ending(book: Book, folder: Path, seconds: float, stand_ins: str = "") -> lis
         f"{book.profile}: {headline(book)}",
         f"data: {stand_ins or 'all real; parts of them are marked subset'}",
         f"no better than guessing: {', '.join(vain[:MOST]) + more if vain else 'nothing'}",
-        f"page: {folder / 'report.html'}   tables: {folder / 'tables'}",
+        f"page: {folder / 'report.html'}   best of all profiles: {folder.parent / 'report.html'}   "
+        f"tables: {folder / 'tables'}",
         f"a cell: uhn explain table01 mnist-mlp uhn --profile {book.profile}   "
         f"against the kept results: uhn compare --profile {book.profile}",
         f"took: {_duration(seconds)}",
