@@ -9,11 +9,13 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from jaxtyping import install_import_hook
+import jaxtyping
+import shape_checks
 
 # Only the packages that handle tensors; it has to stand before the first import of uhn.
 PACKAGES = ("layers", "models", "descriptors", "sources", "training", "export", "randomness")
-install_import_hook([f"uhn.{package}" for package in PACKAGES], "shape_checks.check")
+jaxtyping.jaxtyped = shape_checks.jaxtyped
+jaxtyping.install_import_hook([f"uhn.{package}" for package in PACKAGES], "shape_checks.check")
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -71,6 +73,7 @@ def clean_globals() -> Iterator[None]:
     before, torch_state, numpy_state = _globals(), torch.random.get_rng_state(), np.random.get_state()
     torch.manual_seed(0)
     np.random.seed(0)
+    shape_checks.SEEN.clear()
     yield
     torch.random.set_rng_state(torch_state)
     np.random.set_state(numpy_state)

@@ -1,0 +1,45 @@
+"""The checks that the tests put on the library notice what is wrong, whatever was right before."""
+
+from __future__ import annotations
+
+import pytest
+import shape_checks
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from uhn.randomness import stream
+
+ROWS = torch.zeros(3, 2)
+
+
+@shape_checks.jaxtyped(typechecker=shape_checks.check)
+def first(a: Float[Tensor, "n m"], b: Float[Tensor, " n"], columns: bool = False) -> Float[Tensor, " m"]:
+    return a[:, 0] if columns else a[0]
+
+
+def test_another_shape_type_number_or_order_is_checked_after_a_good_call() -> None:
+    for _ in range(2):
+        first(ROWS, ROWS[:, 0])
+    wrong = [(ROWS, ROWS[0]), (ROWS[0], ROWS[:, 0]), (ROWS.long(), ROWS[:, 0]), (ROWS, ROWS[:, 0], True)]
+    for call in wrong:
+        with pytest.raises(Exception, match="[Tt]ype"):
+            first(*call)
+        with pytest.raises(Exception, match="[Tt]ype"):
+            first(*call)
+
+
+def test_a_function_within_another_is_checked_where_it_is_first_made() -> None:
+    def make() -> object:
+        @shape_checks.jaxtyped(typechecker=shape_checks.check)
+        def inner(a: Float[Tensor, "n m"]) -> None: ...
+
+        return inner
+
+    with pytest.raises(Exception, match="[Tt]ype"):
+        make()(ROWS[0])  # type: ignore[operator]
+
+
+def test_the_library_is_checked() -> None:
+    with pytest.raises(Exception, match="[Tt]ype"):
+        stream("7", "name")  # type: ignore[arg-type]
