@@ -205,8 +205,8 @@ class Judged:
 
 
 def judged(book: Book) -> list[Judged]:
-    """Every claim with the finding that says most about it: a clear verdict before none, the paper's own models before
-    smaller ones, and then the larger share of the budget."""
+    """Every claim with the finding that says most about it: a clear verdict before none, the paper's whole budget before
+    less, arms without a doubt before others, the paper's own models before smaller ones, the larger share of its steps."""
     books = book.books if isinstance(book, Shelf) else (book,)
     found = []
     for claim in CLAIMS:
@@ -220,7 +220,8 @@ def _weight(judged: Judged) -> tuple[Any, ...]:
     clear = finding.verdict in ("confirmed", "contradicted")
     known = finding.interval is not None and math.isfinite(finding.interval.low)
     fair = finding.interval is not None and not finding.unequal and not finding.notes
-    return (clear, finding.interval is not None, known, fair, not finding.instead, judged.share or 0.0)
+    share = judged.share or 0.0
+    return (clear, finding.interval is not None, known, share >= 1, fair, not finding.instead, share)
 
 
 @dataclass(frozen=True)
