@@ -23,7 +23,7 @@ from uhn.paper.report.reference import keep
 from uhn.paper.report.render import kept_book
 from uhn.paper.report.tables import build, shown
 from uhn.paper.runs.archive import write_archive
-from uhn.paper.runs.identity import same_settings, settings_hash
+from uhn.paper.runs.identity import NOT_IDENTITY, WITHIN, same_settings, settings_hash
 from uhn.paper.settings import RunSettings
 from uhn.paper.tables.catalogue import tables
 from uhn.paper.tables.claims import CLAIMS
@@ -111,8 +111,7 @@ def test_only_a_few_steps_may_be_declared_so() -> None:
     assert settings_hash(number) != settings_hash(settings) and not same_settings(base, number)
     older = {key: value for key, value in number.model_dump(mode="json").items() if key != "path_only"}
     assert same_settings(older, number)
-    aside = {"name", "experiment", "checkpoint_seconds", "evaluate_every", "options"}
-    known = {key: value for key, value in older.items() if key not in aside}
-    known["compute"] = {key: value for key, value in known["compute"].items() if key not in ("kernel", "cache_mib")}
+    known = {key: value for key, value in older.items() if key not in {*NOT_IDENTITY, "options"}}
+    known["compute"] = {key: value for key, value in known["compute"].items() if key not in WITHIN["compute"]}
     text = json.dumps(known, sort_keys=True, separators=(",", ":"))
     assert settings_hash(number) == hashlib.sha256(text.encode()).hexdigest()  # as before the setting was known
