@@ -205,8 +205,11 @@ class Judged:
 
 
 def judged(book: Book) -> list[Judged]:
-    """Every claim with the finding that says most about it: a clear verdict before none, the paper's whole budget before
-    less, arms without a doubt before others, the paper's own models before smaller ones, the larger share of its steps."""
+    """Every claim with the finding that says most about it.
+
+    A clear verdict goes before none, the paper's whole budget before less, arms without a doubt before others, the
+    paper's own models before smaller ones, and then the larger share of its steps.
+    """
     books = book.books if isinstance(book, Shelf) else (book,)
     found = []
     for claim in CLAIMS:
