@@ -54,7 +54,7 @@ def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) ->
     endings = ("md", "csv", "tex", "provenance.json")
     assert {path.name for path in tables.iterdir()} == {f"table{n:02d}.{end}" for n in numbers for end in endings}, said
     folder = workflow.folder / "results/smoke"
-    assert {path.name for path in (folder / "figures").iterdir()} == {"figure3.png", "figure3.svg"}
+    assert {path.name for path in (folder / "figures").iterdir()} == {"figure3.png", "figure3.svg", "figure3.csv"}
     assert {path.name for path in (folder / "facts").iterdir()} == {
         "descriptors.json",
         "model-sets.json",

@@ -21,8 +21,8 @@ from uhn.paper.tables.single import SIZES
 REFERENCE: Final = "reference"
 """Folder of the kept results, beside those of the profiles: no profile can have this name."""
 
-PICTURES: Final = ("png", "svg")
-"""Each file that stands for a figure, by its ending."""
+PICTURES: Final = ("png", "svg", "csv")
+"""Each file of a figure, by its ending: two pictures, and the data that they show."""
 
 MEASURED_BY: Final = {
     "descriptors": ("vocabulary.py", "layers"),

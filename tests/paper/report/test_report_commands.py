@@ -43,7 +43,7 @@ def test_figures_are_drawn_where_their_runs_are(results: Path) -> None:
     names = {path.relative_to(results / "quick").as_posix() for path in paths}
     drawn = {name for name in names if name.startswith("figures/")}
     stems = ("figure3", "parameters", "curves-mnist-mlp")
-    assert drawn == {f"figures/{stem}.{ending}" for stem in stems for ending in ("png", "svg")}
+    assert drawn == {f"figures/{stem}.{ending}" for stem in stems for ending in ("png", "svg", "csv")}
     assert {"tables/table02.md", "tables/table03.md"} <= names
     curves = {path.stem for path in render(["curves"], book, results)}
     assert curves == {f"curves-{run['experiment']}" for run in book.runs.values()}

@@ -21,10 +21,10 @@ def members(seed: int = 0) -> pd.DataFrame:
     for family in ("CNN Mixed Depth", "CNN Mixed Width"):
         for number in range(20):
             rows.append(
-                (family, f"m{number}", int(rng.integers(300_000, 400_000)), rng.uniform(0.88, 0.92), number < 10)
+                (family, f"m{number}", int(rng.integers(300_000, 400_000)), rng.uniform(0.88, 0.92), number < 10, 0.1)
             )
-        rows.append((family, "(10,10,10)", 463_018, 0.3, False))
-    return pd.DataFrame(rows, columns=["family", "member", "parameters", "accuracy", "seen"])
+        rows.append((family, "(10,10,10)", 463_018, 0.3, False, 0.1))
+    return pd.DataFrame(rows, columns=["family", "member", "parameters", "accuracy", "seen", "majority"])
 
 
 def losses() -> pd.DataFrame:
@@ -76,12 +76,26 @@ DRAWN: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_the_same_data_give_the_same_bytes(tmp_path: Path, name: str) -> None:
-    first, second = save(DRAWN[name](), tmp_path / "a"), save(DRAWN[name](), tmp_path / "b" / "c")
-    assert [path.suffix for path in first] == [".png", ".svg"]
+    places, data = (tmp_path / "a", tmp_path / "b" / "c"), frames.pixels(kernels())
+    first, second = (save(DRAWN[name](), place, data) for place in places)
+    assert [path.suffix for path in first] == [".png", ".svg", ".csv"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     text = first[1].read_text()
     assert not re.search(r"20[23]\d-\d\d|<dc:date>|/tmp", text)
     assert first[0].read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_a_picture_shows_can_be_read_from_the_file_beside_it(tmp_path: Path) -> None:
+    data = frames.pixels(kernels())
+    *_, path = save(DRAWN["kernels"](), tmp_path / "figure4", data)
+    read = pd.read_csv(path).set_index(["encoding", "output", "input", "row", "column"])["weight"]
+    for title, tensor in kernels().items():
+        assert read[title].to_numpy().reshape(tensor.shape) == pytest.approx(tensor, rel=1e-6)
+
+
+def test_a_family_is_drawn_beside_what_guessing_gives() -> None:
+    heights = [line.get_ydata()[0] for axis in figures.families(members()).axes for line in axis.lines]
+    assert heights == pytest.approx([10.0, 10.0])
 
 
 def test_the_largest_member_is_named_if_it_is_unseen() -> None:
@@ -114,7 +128,7 @@ def test_a_frame_without_its_columns_or_rows_is_refused(draw: Callable[[pd.DataF
         draw(pd.DataFrame({"a": [1]}))
     columns = ["family", "member", "parameters", "accuracy", "seen", "model", "target", "method", "option", "seed"]
     with pytest.raises(ValueError, match="empty frame"):
-        draw(pd.DataFrame(columns=[*columns, "epoch", "loss", "step", "metric"]))
+        draw(pd.DataFrame(columns=[*columns, "epoch", "loss", "step", "metric", "majority"]))
 
 
 def test_kernels_of_another_shape_are_refused() -> None:

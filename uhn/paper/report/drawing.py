@@ -65,8 +65,8 @@ def remark(figure: Figure, text: str) -> None:
     figure.supxlabel(text, fontsize=8, color="#8a3b00")
 
 
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write ``stem.png`` and ``stem.svg`` without a date or a version in them."""
+def save(figure: Figure, stem: Path, data: pd.DataFrame) -> list[Path]:
+    """Write ``stem.png`` and ``stem.svg`` without a date or a version in them, and ``stem.csv`` with what they show."""
     paths = []
     for ending, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
         buffer = io.BytesIO()
@@ -75,7 +75,9 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         path = stem.with_name(f"{stem.name}.{ending}")
         write_atomically(path, buffer.getvalue())
         paths.append(path)
-    return paths
+    path = stem.with_name(f"{stem.name}.csv")
+    write_atomically(path, data.to_csv(index=False, float_format="%.7g", lineterminator="\n"))
+    return [*paths, path]
 
 
 def numbers(frame: pd.DataFrame, column: str) -> np.ndarray:

@@ -25,12 +25,13 @@ def families(frame: pd.DataFrame, *, order: Sequence[str] | None = None) -> Figu
     """Figure 3: accuracy against parameters, a panel per family, seen and unseen members.
 
     Args:
-        frame: one row per member with ``family``, ``member``, ``parameters``, ``accuracy`` (in [0, 1]), ``seen``.
+        frame: one row per member with ``family``, ``member``, ``parameters``, ``accuracy`` (in [0, 1]), ``seen`` and
+            ``majority``, what always answering the most frequent class gives (not a number where nobody knows).
         order: families in order of panels; as they come if none.
 
     The largest unseen member is an outlier and named if no seen one is as large.
     """
-    check(frame, "family", "member", "parameters", "accuracy", "seen")
+    check(frame, "family", "member", "parameters", "accuracy", "seen", "majority")
     names = list(dict.fromkeys(frame["family"])) if order is None else list(order)
     with matplotlib.rc_context(STYLE):
         figure, axes = panels(len(names), columns=min(2, len(names)))
@@ -42,6 +43,10 @@ def families(frame: pd.DataFrame, *, order: Sequence[str] | None = None) -> Figu
                 style: dict[str, Any] = {"marker": marker, "edgecolors": colour, "label": label, "s": 22}
                 axis.scatter(size, height, facecolors="none" if seen else colour, **style)
             _name_outlier(axis, own)
+            guess = numbers(own, "majority")
+            if np.isfinite(guess).any():
+                style = {"color": "#777777", "linestyle": DASHES[2], "linewidth": 1, "label": "most frequent class"}
+                axis.axhline(100 * float(np.nanmean(guess)), **style)
             axis.set(title=name, xlabel="parameters (millions)", ylabel="test accuracy (%)")
             axis.legend(loc="best")
     return figure

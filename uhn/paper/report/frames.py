@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,9 @@ def members(book: Book) -> pd.DataFrame:
         runs = [run for run in evidence.runs if run.finished and run.get("values")]
         for member, entry in (runs[0]["values"] if runs else {}).items():
             row = {"family": title, "member": member, "parameters": entry["parameters"]}
-            rows.append(row | {"accuracy": entry["value"], "seen": bool(entry["seen"])})
-    return pd.DataFrame(rows, columns=["family", "member", "parameters", "accuracy", "seen"])
+            guess = entry.get("majority") or entry.get("chance")
+            rows.append(row | {"accuracy": entry["value"], "seen": bool(entry["seen"]), "majority": guess})
+    return pd.DataFrame(rows, columns=["family", "member", "parameters", "accuracy", "seen", "majority"])
 
 
 def early(book: Book) -> pd.DataFrame:
@@ -68,6 +70,20 @@ def kernels(book: Book) -> dict[str, np.ndarray]:
             flat = load_source(run.folder / MODEL)(spec)
         found[title] = flat[third.span].view(third.shape).numpy()
     return found
+
+
+def pixels(kernels: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """The weights of Figure 4, one row each, with the place that they have in their tensor."""
+    if not len(kernels):
+        return pd.DataFrame(columns=["encoding", "output", "input", "row", "column", "weight"])
+    axes = ("output", "input", "row", "column")
+    parts = []
+    for title, tensor in kernels.items():
+        places = (index.ravel() for index in np.indices(tensor.shape))
+        parts.append(
+            pd.DataFrame({"encoding": title, **dict(zip(axes, places, strict=True)), "weight": tensor.ravel()})
+        )
+    return pd.concat(parts, ignore_index=True)
 
 
 def sizes(book: Book) -> pd.DataFrame:

@@ -168,7 +168,7 @@ def _figure(name: str, picture: bytes, addresses: _Addresses) -> dict[str, Any]:
         ],
         "files": [
             (f"{name}.{ending}", href)
-            for ending in ("svg", "png")
+            for ending in ("svg", "png", "csv")
             if (href := addresses.to(owner, f"figures/{name}.{ending}"))
         ],
     }

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from uhn.files import write_atomically
 from uhn.paper.budget import PaperRun
 from uhn.paper.config import load_config
@@ -255,6 +257,9 @@ GROUPS = {
 """Names that stand for several."""
 
 
+NO_RUN = "no run to draw: missing or diverged"
+
+
 def drawable(book: Book) -> list[str]:
     """Figures that the plan wants; without a plan, those whose runs are there."""
     if book.wanted is not None:
@@ -265,35 +270,37 @@ def drawable(book: Book) -> list[str]:
 
 
 def render_figure(name: str, book: Book, results: Path) -> list[Path]:
-    """Write ``figures/<name>.{png,svg}``. Raises ``ValueError`` without runs to draw, unless it is planned."""
+    """Write ``figures/<name>.{png,svg,csv}``. Raises ``ValueError`` without runs to draw, unless it is planned."""
     cells = [key for spec in catalogue.FIGURES if spec.name == name for key in spec.cells]
     experiments = {key.experiment for key in cells}
+    data: pd.DataFrame
     if name.startswith("curves-"):
         experiment = name.removeprefix("curves-")
         experiments = {experiment}
-        frame = frames.curves(book, experiment)
+        data = frames.curves(book, experiment)
         metric = next((str(run["metric"]) for run in book.runs.values() if run["experiment"] == experiment), "metric")
-        figure = figures.training(frame, title=experiment, metric=metric)
+        figure = figures.training(data, title=experiment, metric=metric)
+    elif name == "figure4":
+        tensors = frames.kernels(book)
+        data = frames.pixels(tensors)
+        figure = figures.kernels(tensors) if tensors or name not in (book.wanted or ()) else nothing(NO_RUN)
     else:
-        make = {"figure3": frames.members, "figure4": frames.kernels, "figure5": frames.early}.get(name, frames.sizes)
-        found: Any = make(book)
-        if len(found) == 0 and name in (book.wanted or ()):
-            figure = nothing("no run to draw: missing or diverged")
+        data = {"figure3": frames.members, "figure5": frames.early}.get(name, frames.sizes)(book)
+        if data.empty and name in (book.wanted or ()):
+            figure = nothing(NO_RUN)
         elif name == "figure3":
-            figure = figures.families(found)
-        elif name == "figure4":
-            figure = figures.kernels(found)
+            figure = figures.families(data)
         elif name == "figure5":
-            figure = figures.early_loss(found, unit=frames.early_unit(book), title="Transformer Mixed")
+            figure = figures.early_loss(data, unit=frames.early_unit(book), title="Transformer Mixed")
         else:
-            figure = figures.growth(found)
+            figure = figures.growth(data)
     words = {
         "stand-in data": map(paper.label, book.stand_ins(experiments)),
         "ran a few steps only": dict.fromkeys(key.experiment for key in cells if book.evidence(key).path_only),
     }
     if told := [f"{word}: {', '.join(names)}" for word, found in words.items() if (names := tuple(found))]:
         remark(figure, "; ".join(told))
-    return save(figure, results / book.profile / "figures" / name)
+    return save(figure, results / book.profile / "figures" / name, data)
 
 
 def render(names: Iterable[str], book: Book, results: Path) -> list[Path]:
