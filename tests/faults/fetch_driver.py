@@ -24,10 +24,10 @@ def main() -> None:
     while line := sys.stdin.readline():
         root, url = json.loads(line)
         if (child := os.fork()) == 0:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-            DATASETS["toy"] = toy(url)  # type: ignore[index]
             try:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+                DATASETS["toy"] = toy(url)  # type: ignore[index]
                 mirrors.fetch("toy", Path(root), mirror="")
             except (KeyboardInterrupt, SystemExit):
                 os._exit(3)

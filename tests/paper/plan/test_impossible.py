@@ -16,12 +16,21 @@ from uhn.paper.plan import Plan
 from uhn.tasks import DATASETS
 from uhn.vocabulary import DatasetType
 
-LEVELS = "{hidden: 16, index_frequencies: 1024, structure_frequencies: 32}"
+LEVELS = "{hidden: 16, index_frequencies: 1024}"
 MNIST = "      - {dataset: mnist, model: mlp-mnist}\n    generator"
 MANY = "    job: multi-task\n    methods:\n"
 TEXT = "model: transformer2-agnews}\n    job: texts"
 HA = "ha: {train: {lr: 0.002, epochs: 800}}"
-GRID = "lr: [0.001, 0.002], budget: [2, 4],\n         init_lr: [0.001, 0.002], init_steps: [2, 4]"
+SEARCH = """      table22: []
+      table23: all
+      table24: all
+      table25: all
+      table26: all
+      table27: all
+      table28: all
+    sweeps:
+      "*/uhn": {unit: steps, seeds: 1, more_seeds: 0, top: 1"""
+GRIDS = ", first: 2, lr: [0.001], budget: [2, 4], init_lr: [0.001], init_steps: [1, 4]"
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +41,13 @@ def text(repository: Path) -> str:
 IMPOSSIBLE = {
     "run recursive-k1/uhn/seed-21962: generator.index_frequencies: wanted 1024 under a depth of 1, got 512": (
         LEVELS, LEVELS.replace("1024", "512")),
-    "generator.structure_frequencies: wanted 32 under a depth of 1, got 16": (LEVELS, LEVELS.replace("32", "16")),
+    "generator.structure_frequencies: wanted 32 under a depth of 1, got 16": (LEVELS, LEVELS[:-1] + ", structure_frequencies: 16}"),
     "generator.structure: wanted True under a depth of 1, got False": (LEVELS, LEVELS[:-1] + ", structure: false}"),
     "generator.encoding: wanted gff under a depth of 1, got raw": (LEVELS, LEVELS[:-1] + ", encoding: raw}"),
     "run recursive-k3/uhn/seed-21962: init.steps: wanted at least one for each of 4 levels, or none; got 3": (
-        "init: {steps: 4, warmup: 0}", "init: {steps: 3, warmup: 0}"),
+        "init: {steps: 4}", "init: {steps: 3}"),
     "run sweeps/recursive-k1/uhn/stage2/init-0.001x1/seed-21962: init.steps: wanted at least one for each of 2": (
-        GRID, GRID.replace("init_steps: [2, 4]", "init_steps: [1, 4]")),
+        SEARCH, SEARCH.replace("table22: []", "table22: all") + GRIDS),
     "structure_frequencies: wanted an even number for the structure encoder, got 7": (
         "structure_frequencies: 16, blocks: 1}", "structure_frequencies: 7, blocks: 1}"),
     "run mnist-mlp/direct/seed-21962: method direct serves one model, got mlp": (
@@ -139,9 +148,9 @@ def test_a_plan_of_too_many_runs_is_refused(text: str) -> None:
     wide = "lr: [" + ", ".join(f"1.0e-{n}" for n in range(1, 51)) + "]"
     budget = "budget: [" + ", ".join(map(str, range(1, 51))) + "]"
     with pytest.raises(ConfigError, match="sweeps of kan-kv/uhn: wanted at most 10,000 runs, got 1"):
-        old = "kan-kv/uhn: {first: 40, budget: [40, 80]}"
+        old = "kan-kv/uhn:\n        {first: 60, lr: [0.001, 0.002], budget: [60, 120],"
         parse_config(
-            text.replace(old, f"kan-kv/uhn: {{first: 40, {wide}, {budget}, seeds: 5}}")
+            text.replace(old, f"kan-kv/uhn:\n        {{first: 60, {wide}, {budget}, seeds: 5,")
             .replace("default: [21962, 59358, 78117]", "default: [1, 2, 3, 4, 5, 6]")
             .replace("    seeds: 1\n", "", 1),
             "quick",

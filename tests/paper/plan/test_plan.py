@@ -15,6 +15,7 @@ from uhn.paper.config import ConfigError, load_config, parse_config
 from uhn.paper.costs import Cost, read_costs
 from uhn.paper.plan import Plan, describe, plan_hash
 from uhn.paper.tables.catalogue import tables
+from uhn.paper.tables.columns import LAST
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,7 @@ def test_every_cell_has_its_runs_and_every_run_its_cell(text: str) -> None:
     cells = {
         (key.experiment, key.source)
         for spec in tables({name: tuple(entry.methods) for name, entry in plan.config.experiments.items()}).values()
+        if spec.number <= LAST  # a further table may be of rows that the paper does not have
         for row in spec.rows
         for key in row.cells.values()
         if key.source in plan.config.entry(key.experiment).methods

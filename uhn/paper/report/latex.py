@@ -35,8 +35,9 @@ GAP = 5
 TURNED = 6
 """Columns from which a table of one row is turned on its side."""
 
-LEAST, LONG, WORDY = 18, 26, 70
-"""Letters of a broken line at least, from which a text is broken, and from which it is said after the table."""
+LEAST, LONG, WORDY, SAID = 18, 26, 70, 16
+"""Letters of a broken line at least, from which a text is broken, from which it is said after the table, and from which
+words in a column of numbers become a note."""
 
 
 def tex(text: str) -> str:
@@ -133,7 +134,7 @@ def _number(text: str, marks: Sequence[str], notes: Notes) -> str:
         return _plain(first) + (f"{{{found}}}" if found else "")
     if text.startswith("about ") and NUMBER.fullmatch(first.removeprefix("about ")):
         return f"{{$\\approx${first.removeprefix('about ')}{notes.marks([word.removesuffix(')'), *marks])}}}"
-    if text in LEGEND:
+    if text in LEGEND or len(text) > SAID:
         return f"{{--{notes.marks([text, *marks])}}}"
     return f"{{{tex(text)}{notes.marks(marks)}}}"
 
@@ -147,6 +148,7 @@ def _plain(number: str) -> str:
 def _width(entry: str) -> float:
     """About how wide an entry is, in letters."""
     notes = sum(0.8 * len(found) for found in re.findall(r"\\tnote\{([^}]*)\}", entry))
+    entry = re.sub(r"\\[{}]", "o", entry)  # a brace that is printed
     return len(re.sub(r"\\tnote\{[^}]*\}|[{}$\\]|(?<=\\)[a-z]+", "", entry)) + entry.count("$") / 2 + notes
 
 

@@ -35,7 +35,7 @@ SAID_ELSEWHERE: Final = {
     "tasks",  # likewise, but for how often each is drawn
     "score",  # a trial's; no table shows one
     "data.stand_in",  # whether one was used is a mark
-    "compute.device", "compute.threads", "compute.kernel", "compute.cache_mib",  # decide last bits at most
+    "compute.device", "compute.threads", "compute.kernel", "compute.cache_mib", "compute.stack",  # last bits
     "checkpoint_seconds", "evaluate_every",  # how often a run is saved and looked at
     "path_only",  # the cell itself, which says that it ran and prints no number
 }  # fmt: skip
