@@ -74,7 +74,7 @@ def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) ->
     assert {"table01.csv", "figure3.svg", "report.html", "coverage.md", "claims.md"} <= names
     assert all(sort in whole for sort in ("Tables", "Figures", "Pages")) and "Drawn from the runs" in whole
     page = (folder / "report.html").read_text()
-    assert "Stand-in data: " in page.partition("<nav")[0]
+    assert page.index("Stand-in data: ") < page.index("<table")
     assert all(f'<section id="{name}">' in page for name in ("table06", "table09", "table10", "table17", "figure3"))
     names = {path.parent.relative_to(runs).as_posix() for path in runs.rglob("metrics.json")}
     trials = {name for name in names if name.startswith("sweeps/")}

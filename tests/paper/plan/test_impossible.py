@@ -41,7 +41,8 @@ def text(repository: Path) -> str:
 IMPOSSIBLE = {
     "run recursive-k1/uhn/seed-21962: generator.index_frequencies: wanted 1024 under a depth of 1, got 512": (
         LEVELS, LEVELS.replace("1024", "512")),
-    "generator.structure_frequencies: wanted 32 under a depth of 1, got 16": (LEVELS, LEVELS[:-1] + ", structure_frequencies: 16}"),
+    "generator.structure_frequencies: wanted 32 under a depth of 1, got 16": (
+        LEVELS, LEVELS[:-1] + ", structure_frequencies: 16}"),
     "generator.structure: wanted True under a depth of 1, got False": (LEVELS, LEVELS[:-1] + ", structure: false}"),
     "generator.encoding: wanted gff under a depth of 1, got raw": (LEVELS, LEVELS[:-1] + ", encoding: raw}"),
     "run recursive-k3/uhn/seed-21962: init.steps: wanted at least one for each of 4 levels, or none; got 3": (
