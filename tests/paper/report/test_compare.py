@@ -65,6 +65,10 @@ def test_profiles_and_their_settings_are_compared(tmp_path: Path, capsys: pytest
     code, found = cells(tmp_path, "mine", capsys=capsys)
     assert code == 0 and found["cora-gcn direct"]["outcome"] == "one seed"
     assert found["cora-gcn direct"]["settings"] == "other"
+    record = metrics("cora-gcn", seed=0, value=0.8)
+    record["data"][0]["fingerprint"] = "0" * 64
+    leave(tmp_path, record, profile="mine")
+    assert cells(tmp_path, "mine", capsys=capsys)[1]["cora-gcn direct"]["settings"] == "same, other data"
     lay(tmp_path / "reference", {"cora-gcn": HERE["cora-gcn"]}, "kept")
     assert cells(tmp_path, "kept", capsys=capsys)[1]["cora-gcn direct"]["outcome"] == "the same"
 

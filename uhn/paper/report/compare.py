@@ -33,7 +33,7 @@ class Row:
     """One cell of both sides.
 
     Args:
-        settings: whether both sides' runs have the same settings.
+        settings: whether both sides' runs have the same settings, and read the same data.
     """
 
     table: str
@@ -85,14 +85,16 @@ def _points(value: float) -> str:
 
 
 def _settings(ours: Evidence, theirs: Evidence) -> str:
-    """Whether the runs of both sides have the same settings, names and seeds aside."""
+    """Whether the runs of both sides have the same settings, names and seeds aside, and read the same data."""
     if not (ours.runs and theirs.runs):
         return "–"
-    sides = []
+    settings, data = [], []
     for side in (ours, theirs):
         kept = [{key: value for key, value in run.resolved.items() if key not in NOT_SETTINGS} for run in side.runs]
-        sides.append({json.dumps(each, sort_keys=True) for each in kept})
-    return "same" if sides[0] == sides[1] else "other"
+        settings.append({json.dumps(each, sort_keys=True) for each in kept})
+        data.append({str(each["fingerprint"]) for run in side.runs for each in run["data"]})
+    same = "same" if settings[0] == settings[1] else "other"
+    return same if data[0] == data[1] else f"{same}, other data"
 
 
 def to_text(rows: Sequence[Row], here: str, there: str) -> str:
