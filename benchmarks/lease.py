@@ -34,6 +34,10 @@ PARTS = 4
 """Files of progress: with the log, the timings and the records there are seven."""
 
 
+SHARED = ("profile", "precision", "out", "results", "work", "data", "params")
+"""Options that every stage is given."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     if options.stage:
@@ -66,7 +70,7 @@ def stage(options: argparse.Namespace, names: Iterable[str], end: float) -> None
     if left < 1:
         return
     print(f"{time.strftime('%H:%M:%S')} {' '.join(names)}: {left:.0f} s", flush=True)
-    shared = [f"--{name}={getattr(options, name)}" for name in ("profile", "out", "results", "work", "data", "params")]
+    shared = [f"--{name}={getattr(options, name)}" for name in SHARED]
     rows = ["--rows", *options.rows] if options.rows else []
     until = f"--end={time.time() + left}"
     command = [sys.executable, "-m", "benchmarks.lease", f"--seconds={left:.0f}", until, *shared, *rows]
@@ -130,6 +134,7 @@ def parser() -> argparse.ArgumentParser:
         "--rows", nargs="+", default=[], help="experiment/method whose steps are timed (default: Table 1)"
     )
     found.add_argument("--first", nargs="*", default=list(FIRST), help="rows (experiment/method) that come first")
+    found.add_argument("--precision", default="", help="of the runs (default: their settings)")
     found.add_argument("--profile", default="paper", help="profile of params.yaml (default paper)")
     for name in ("results", "work", "data"):
         found.add_argument(f"--{name}", type=Path, default=Path(name), help=f"folder (default {name})")

@@ -189,6 +189,8 @@ def work(options: argparse.Namespace, detail: str, device: torch.device) -> int:
 
     reference = Path("results/reference") / plan.profile
     waiting = [run for table in options.tables if table in plan.tables for run in Queue.of(plan, reference, table).runs]
+    if options.precision:
+        waiting = [run.model_copy(update={"precision": options.precision}) for run in waiting]
     waiting.sort(key=lambda run: first_of(f"{run.experiment}/{run.method}", options.first))
     work_off(stacks({run.name: run for run in waiting}.values()), train_them)
     return 0
