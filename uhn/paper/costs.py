@@ -40,7 +40,10 @@ class Cost:
 
     @classmethod
     def known(cls, results: Path, settings: Iterable[RunSettings]) -> Cost:
-        """Read wall times of finished runs below a profile's results, and timed steps where there are none."""
+        """Read wall times of finished runs below a profile's results, and timed steps where there are none.
+
+        A run that another kind of device made (a GPU, where this machine has none) says nothing about this machine.
+        """
         found: dict[str, list[float]] = {}
         archived = archived_runs(results)
         for run in settings:
@@ -48,7 +51,8 @@ class Cost:
                 kept = archived.get(run.name)
                 metrics = kept.metrics if kept else read_metrics(results / "runs" / run.name / RECORD)
                 steps = metrics["budget"]["init_steps"] + metrics["budget"]["train_steps"]
-                found.setdefault(group(run), []).append(metrics["wall_time_s"] / steps)
+                if metrics["hardware"]["device"] == pick_device(run.compute.device).type:
+                    found.setdefault(group(run), []).append(metrics["wall_time_s"] / steps)
             except (ValueError, KeyError, TypeError, ZeroDivisionError):
                 continue
         measured = {key: dict.fromkeys(("init", "train"), median(values)) for key, values in found.items()}

@@ -136,6 +136,9 @@ def test_hours_come_from_finished_runs(text: str, tmp_path: Path) -> None:
     line = next(line for line in describe(plan, tmp_path).splitlines() if line.startswith("table01"))
     assert line.split()[1] == "2"
     assert line.split()[-1] == "2.00"
+    there = metrics["hardware"] | {"device": "cuda" if metrics["hardware"]["device"] == "cpu" else "cpu"}
+    (folder / "metrics.json").write_text(json.dumps(metrics | {"hardware": there}))
+    assert "not measured" in describe(plan, tmp_path), "the hours of another kind of device"
 
 
 def test_hours_come_from_timed_steps_where_nothing_has_run(
