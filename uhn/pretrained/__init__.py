@@ -1,0 +1,1 @@
+"""Trained generators, and how each was made (``python -m uhn.pretrained NAME``)."""
