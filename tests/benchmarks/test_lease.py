@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import lease, lease_stages
+from benchmarks import lease, lease_stages, lease_table
+from benchmarks.readme import lease_text
 
 
 def options(folder: Path, *more: str, seconds: float = 600) -> argparse.Namespace:
@@ -88,3 +89,26 @@ def test_progress_is_packed_in_a_few_files_of_bounded_size(tmp_path: Path, monke
         with tarfile.open(chosen.out / f"progress-{number}.tgz") as file:
             names += file.getnames()
     assert sorted(names) == [f"work/smoke/{number}/progress.ckpt" for number in range(2, 10)], "the newest eight"
+
+
+def test_the_table_shows_the_faster_of_the_others_and_no_row_that_failed(tmp_path: Path) -> None:
+    line = {"what": "step", "row": "mnist-mlp/uhn", "processor": "a card", "torch": "2", "peak_mib": 7}
+    timed = [
+        line | {"side": side, "ms": ms, "precision": "bf16"}
+        for side, ms in (("ours", 2), ("dense", 8), ("compiled", 6))
+    ]
+    apart = {
+        "what": "agreement",
+        "model": "kan-g5",
+        "weights": 1e-6,
+        "worst_gradient": 1e-5,
+        "processor": "a card",
+        "torch": "2",
+    }
+    agreement = [apart | {"precision": precision} for precision in ("fp32", "bf16")]
+    failed = line | {"row": "cifar10-cnn20/uhn", "side": "ours", "error": "no data"}
+    path = tmp_path / "timings.jsonl"
+    path.write_text("".join(json.dumps(found) + "\n" for found in [failed, *agreement, *timed]), encoding="utf-8")
+    kept = lease_table.read(path)
+    last = lease_text(lease_table.by_row(kept), kept).splitlines()[-1]
+    assert last == "| mnist-mlp/uhn | 118,282 | 2.00 | 8.00 | 6.00 | 3.0 | 7 | 7 |"
