@@ -159,8 +159,8 @@ def lease_text(rows: Sequence[Row], lines: Sequence[Row]) -> str:
     }
     models = sum(line["what"] == "agreement" for line in apart["fp32"])
     said = (
-        f"{lines[-1]['processor']}, torch {lines[-1]['torch']}, one process. Whole training steps, the mean of ten after "
-        "twenty; ours recorded as a CUDA graph. A dash: not timed. Weights of "
+        f"{lines[-1]['processor']}, torch {lines[-1]['torch']}, one process. Whole training steps, the mean of ten "
+        "after twenty; ours recorded as a CUDA graph. A dash: not timed. Weights of "
         f"{models} models differ from the CPU's float32 by at most {worst['fp32', 'weights']:.0e} of their norm in "
         f"fp32 ({worst['bf16', 'weights']:.0e} in bf16), gradients by {worst['fp32', 'worst_gradient']:.0e} in the "
         f"worst tensor ({worst['bf16', 'worst_gradient']:.0e})."
