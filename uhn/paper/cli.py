@@ -26,7 +26,7 @@ COMMANDS = {
     "accept": ("run", "let results stand that older code made"),
     "sweep": ("sweep", "search hyperparameters stage by stage, on validation rows only"),
     "metrics": ("track", "write a small file per cell and curves, for `dvc metrics` and `dvc plots`"),
-    "restore": ("track", "get results from the DVC remote and bless them: nothing runs again"),
+    "restore": ("track", "get results from the DVC remote, an archive, a folder or a bucket"),
     "docs": ("docs", "write docs/settings.md, and in README.md what was found and the picture of the workflow"),
     "doctor": ("doctor", "say whether this machine can do what a profile asks for"),
     "data": ("data", "fetch, verify and list the datasets"),

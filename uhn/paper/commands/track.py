@@ -9,6 +9,7 @@ from pathlib import Path
 
 from uhn.paper.commands.run import add_profile, plan_of
 from uhn.paper.config import ConfigError
+from uhn.paper.report.elsewhere import Elsewhere, bring
 from uhn.paper.report.render import open_book
 from uhn.paper.report.tracked import write_cells, write_curves
 
@@ -24,6 +25,11 @@ def add_metrics(parser: argparse.ArgumentParser) -> None:
 def add_restore(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``uhn restore``."""
     add_profile(parser)
+    parser.add_argument(
+        "place",
+        nargs="?",
+        help="a zip of `uhn archive`, a results folder, or either at s3://bucket/path (default: the DVC remote)",
+    )
     parser.add_argument("--no-pull", action="store_true", help="the files are here already (after dvc checkout)")
     parser.set_defaults(handler=restore_results)
 
@@ -48,6 +54,22 @@ def write_metrics(args: argparse.Namespace) -> int:
 
 
 def restore_results(args: argparse.Namespace) -> int:
+    """From the DVC remote, or from a place that is named."""
+    return _pulled(args) if args.place is None else _brought(args)
+
+
+def _brought(args: argparse.Namespace) -> int:
+    brought = bring(Elsewhere(args.place), args.profile, args.results)
+    print(f"{args.results / args.profile}: {brought.written} runs restored, {brought.there} were there")
+    if brought.bare:
+        print(
+            f"without weights, e.g. {brought.bare[0]}: {len(brought.bare)} runs, which `snakemake tables` trains again"
+        )
+    print(f"the tables: uhn render all --profile {args.profile}")
+    return 0
+
+
+def _pulled(args: argparse.Namespace) -> int:
     """Pull, make sure that everything is as committed, then mark it as up to date for Snakemake.
 
     A clone's files have arbitrary times and no record of what made them; without the mark most jobs would run again.

@@ -171,19 +171,29 @@ def _unpacked(archive: zipfile.ZipFile, path: Path, folder: Path) -> Crate:
         raise ValueError(f"{path}: wanted at most {MOST_FILES:,} files and {MOST_BYTES >> 30} GiB, got more")
     if METADATA not in entries:
         raise ValueError(f"{path}: wanted {METADATA} in it, got none")
-    try:
-        graph = json.loads(archive.read(METADATA))["@graph"]
-        listed = {str(each["@id"]): each for each in graph if each.get("@type") == "File"}
-        root = next(each for each in graph if each["@id"] == "./")
-        profile = str(root["mainEntity"]["@id"]).split("/")[0]
-        software = next(str(each["softwareVersion"]) for each in graph if each["@id"] == "#uhn")
-    except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
-        raise ValueError(f"{path}: {METADATA} is not one of `uhn archive`: {error!r:.100}") from None
+    listed, profile, software = read_metadata(archive.read(METADATA), str(path))
     if odd := sorted({*listed} ^ ({*entries} - {METADATA})):
         raise ValueError(f"{path}: {odd[0]} is {'listed and missing' if odd[0] in listed else 'not listed'}")
     for name, told in listed.items():
         _unpack_one(archive, entries[name], told, path, folder)
     return Crate(folder, profile, software, tuple(listed))
+
+
+def read_metadata(content: bytes, place: str) -> tuple[dict[str, Mapping[str, Any]], str, str]:
+    """What an archive's metadata say of each of its files, its profile, and the code that wrote it.
+
+    Raises:
+        ValueError: naming ``place``, if they are not an archive's.
+    """
+    try:
+        graph = json.loads(content)["@graph"]
+        listed = {str(each["@id"]): each for each in graph if each.get("@type") == "File"}
+        root = next(each for each in graph if each["@id"] == "./")
+        profile = str(root["mainEntity"]["@id"]).split("/")[0]
+        software = next(str(each["softwareVersion"]) for each in graph if each["@id"] == "#uhn")
+    except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+        raise ValueError(f"{place}: {METADATA} is not one of `uhn archive`: {error!r:.100}") from None
+    return listed, profile, software
 
 
 def _unpack_one(
