@@ -71,7 +71,7 @@ class Plan:
     @cached_property
     def trials(self) -> dict[str, RunSettings]:
         """Settings of every run of every sweep, by name."""
-        return {name: self.run(name) for key in self.sweeps for name in self.trial_names(key)}
+        return {name: self._trial(RunId.parse(name)) for key in self.sweeps for name in self.trial_names(key)}
 
     def _outcome(self, sweep: Sweep, stage: Stage | None) -> Outcome | None:
         return None if self.results is None or stage is None else Outcome.read(sweep.file(self.results, stage))
@@ -82,7 +82,7 @@ class Plan:
             swept = ", ".join(self.sweeps) or "none"
             raise ConfigError(f"no run {name!r}: profile {self.profile} sweeps {swept}")
         stage = sweep.stage(run.stage)
-        if name not in sweep.run_names(stage):
+        if run.trial not in stage.trials or run.seed not in stage.seeds:
             raise ConfigError(f"no run {name!r}: {stage.name} has the trials {', '.join(stage.trials)}")
         values = sweep.values(stage, run.trial, self._outcome(sweep, sweep.before(stage)))
         return check_run(self.config.resolve(run.experiment, run.source, run.seed, selected=values, trial=name))
@@ -139,13 +139,16 @@ class Plan:
     def run(self, name: str) -> RunSettings:
         """Return the settings of a run by name, whether or not a table of this profile needs it.
 
-        A trial's are resolved anew each time: they depend on what the stage before has found meanwhile.
+        A trial's are resolved anew each time where results are read: they depend on what the stage before has found
+        meanwhile.
 
         Raises:
             ConfigError: if the name is not that of a possible run.
         """
         if name in self.runs:
             return self.runs[name]
+        if self.results is None and name in self.trials:
+            return self.trials[name]
         run = RunId.parse(name)
         if run.trial:
             return self._trial(run)

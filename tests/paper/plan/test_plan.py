@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,9 +12,10 @@ from recorded import recorded
 
 from uhn.paper.budget import run_steps
 from uhn.paper.cli import main
-from uhn.paper.config import ConfigError, load_config, parse_config
+from uhn.paper.config import Config, ConfigError, load_config, parse_config
 from uhn.paper.costs import Cost, read_costs
 from uhn.paper.plan import Plan, describe, plan_hash
+from uhn.paper.sweeps.stages import Sweep
 from uhn.paper.tables.catalogue import tables
 from uhn.paper.tables.columns import LAST
 
@@ -173,3 +175,34 @@ def test_the_hash_of_a_plan_sees_settings_and_not_comments(text: str) -> None:
     assert plan_hash(_plan(text)) == plan_hash(Plan(parse_config(text + "\n# a comment\n", "quick")))
     changed = text.replace("lr: 0.01, epochs: 200", "lr: 0.02, epochs: 200")
     assert plan_hash(Plan(parse_config(changed, "paper"))) != plan_hash(Plan(parse_config(text, "paper")))
+
+
+def test_a_large_plan_resolves_every_run_once_and_looks_nothing_up_by_going_through_all(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted, not timed: work that grows with the square of the runs, or anew with every question of a rule."""
+    content = yaml.safe_load(text)
+    content["seeds"]["default"] += range(100, 140)
+    content["sweeps"] = {"*": {"seeds": 3, "more_seeds": 40}} | content["sweeps"]
+    content["profiles"]["searches"]["sweeps"] = {}
+    plan = Plan(parse_config(yaml.safe_dump(content), "searches"))
+    counts = {"resolve": 0, "run_name": 0}
+
+    def counted(owner: type, name: str) -> None:
+        real = getattr(owner, name)
+
+        def call(*args: Any, **rest: Any) -> Any:
+            counts[name] += 1
+            return real(*args, **rest)
+
+        monkeypatch.setattr(owner, name, call)
+
+    counted(Config, "resolve")
+    counted(Sweep, "run_name")
+    plan.check()
+    everything = [*plan.runs, *plan.trials]
+    for name in everything * 3:
+        plan.datasets([name])
+    assert len(plan.trials) > 400
+    assert counts["resolve"] == len(everything)
+    assert counts["run_name"] <= 5 * len(plan.trials)
