@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks import lease, lease_stages, lease_table
+from benchmarks.machines import on_a_gpu, timed
 from benchmarks.readme import lease_text
+from uhn.paper.config import load_config
+from uhn.paper.costs import group, read_costs
+from uhn.paper.plan import Plan
 
 
 def options(folder: Path, *more: str, seconds: float = 600) -> argparse.Namespace:
@@ -112,3 +116,14 @@ def test_the_table_shows_the_faster_of_the_others_and_no_row_that_failed(tmp_pat
     kept = lease_table.read(path)
     last = lease_text(lease_table.by_row(kept), kept).splitlines()[-1]
     assert last == "| mnist-mlp/uhn | 118,282 | 2.00 | 8.00 | 6.00 | 3.0 | 7 | 7 |"
+
+
+def test_the_whole_paper_on_gpus_rests_on_what_was_timed_and_says_what_was_not(repository: Path) -> None:
+    cpu = read_costs(repository / "results/reference/paper")
+    seconds, said = on_a_gpu(cpu)
+    plan = Plan(load_config(repository / "params.yaml", "paper"))
+    assert {group(run) for run in (*plan.runs.values(), *plan.trials.values())} <= {*seconds}
+    assert seconds["mnist-mlp/uhn"] == timed()["mnist-mlp/uhn"] and said["mnist-mlp/uhn"] == "timed"
+    gain = cpu["cifar10-cnn20/uhn"]["train"] / seconds["cifar10-cnn20/uhn"]
+    assert seconds["cifar10-cnn56/uhn"] == pytest.approx(cpu["cifar10-cnn56/uhn"]["train"] / gain)
+    assert said["cifar10-cnn56/uhn"].endswith("as cifar10-cnn20/uhn") and said["kan-yv/direct"] == "the CPU's"
