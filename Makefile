@@ -1,4 +1,5 @@
-# `make tables` regenerates every table, `make test` checks everything; both set themselves up in a fresh clone.
+# `make tables` regenerates every table, `make test` checks everything, `make docs` builds the site in site/; each sets
+# itself up in a fresh clone.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,6 +12,7 @@ TORCH_INDEX ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS := $(VENV)/.docs
 
 # Modules are compiled when they are first imported, and kept: else every job would compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,7 +23,7 @@ ifneq ($(shell mkdir -p $(CACHE) 2>/dev/null && test -w $(CACHE) && echo yes),ye
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: tables test lint types unit faults install lock clean
+.PHONY: tables test lint types unit faults docs install lock clean
 
 tables: $(STAMP)
 	@$(BIN)/snakemake tables --cores $(CORES) --config profile=$(PROFILE)
@@ -45,6 +47,16 @@ unit: $(STAMP)
 faults: $(STAMP)
 	@UHN_FAULTS=$(N) $(BIN)/pytest -q -n $(WORKERS) tests/faults
 
+# Strictly: a broken link or a page that is in no list is an error.
+docs: $(DOCS)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+$(DOCS): $(STAMP)
+	@echo "installing what the site needs into $(VENV) ..."
+	@$(BIN)/pip install -q --no-input --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@touch $@
+
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -55,8 +67,8 @@ $(STAMP): pyproject.toml constraints.txt
 lock: $(STAMP)
 	@$(BIN)/pip install -q uv
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header $(UPGRADE) \
-	    --extra test --extra digits --extra slurm --extra s3 pyproject.toml -o constraints.txt
+	    --extra test --extra digits --extra slurm --extra s3 --extra docs pyproject.toml -o constraints.txt
 	@sed -i -E -e '/^(cuda|nvidia|triton)\b/d' -e '1i # Tested versions (Python 3.11 and later), by "make lock". Use: pip install -c constraints.txt -e ".[test]"' constraints.txt
 
 clean:
-	rm -rf $(VENV) $(VENV).lock work logs .snakemake results/quick results/smoke
+	rm -rf $(VENV) $(VENV).lock work logs site .snakemake results/quick results/smoke

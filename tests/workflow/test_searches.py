@@ -75,14 +75,14 @@ def test_a_search_with_a_job_per_trial(workflow: Workflow) -> None:
     assert NOTHING in workflow.snakemake("sweeps"), "no function uses convolutions"
 
 
-def test_the_picture_in_the_readme_is_up_to_date(
+def test_the_picture_of_the_workflow_is_up_to_date(
     repository: Path, monkeypatch: pytest.MonkeyPatch, forking_python: str
 ) -> None:
     from uhn.paper.commands.docs import WORKFLOW, rule_graph, with_part
 
     monkeypatch.chdir(repository)
     monkeypatch.setattr(sys, "executable", forking_python)
-    text = (repository / "README.md").read_text(encoding="utf-8")
+    text = (repository / "docs/pipeline.md").read_text(encoding="utf-8")
     assert with_part(text, "workflow", WORKFLOW.format(graph=rule_graph())) == text, "run: uhn docs"
     monkeypatch.undo()
     with pytest.raises(ValueError, match="wanted each of"):

@@ -27,7 +27,7 @@ def _jobs(said: str) -> list[str]:
 
 
 def test_the_dag_of_the_paper_is_whole_and_takes_a_path_with_spaces(workflow: Workflow) -> None:
-    """The quick profile's is drawn for the README, see test_searches."""
+    """The quick profile's is drawn for docs/pipeline.md, see test_searches."""
     folder = workflow.folder / "my {dir}"
     folder.mkdir()
     (workflow.folder / "params.yaml").rename(folder / "p's.yaml")

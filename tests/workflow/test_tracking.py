@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import yaml
 from recorded import recorded
 
 from uhn.paper.cli import main
-from uhn.paper.commands.docs import PICTURE, SECTIONS, settings_reference, what_was_found, with_part
+from uhn.paper.commands.docs import PICTURE, SECTIONS, how_fast, settings_reference, what_was_found, with_part
 from uhn.paper.commands.track import pipeline_file
 from uhn.paper.config import load_config
 from uhn.paper.plan import Plan
@@ -142,8 +143,22 @@ def test_what_the_readme_says_was_found_is_what_is_kept(repository: Path) -> Non
     text = (repository / "README.md").read_text(encoding="utf-8")
     found = what_was_found(repository / "results/reference")
     assert with_part(text, "results", found) == text, "run: uhn docs"
-    assert text.index(found) < text.index("## Two commands") and found.count("\n| ") == len(CLAIMS) + 2
+    assert (
+        text.index("## Use it") < text.index(found) < text.index("## Where to go on")
+        and found.count("\n| ") == len(CLAIMS) + 2
+    )
     assert f"]({PICTURE.as_posix()})" in found and (repository / PICTURE).stat().st_size <= 200_000
+
+
+def test_how_fast_the_readme_says_it_is_was_measured(repository: Path) -> None:
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    said = how_fast(repository / "benchmarks/results/steps.csv")
+    assert with_part(text, "performance", said) == text, "run: uhn docs"
+    told = re.search(r"([\d.]+) to ([\d.]+) \(fp32\)", said)
+    pairs = re.findall(r"\| fp32 \| ([\d.]+) s \| ([\d.]+) s \|", said)
+    assert told and len(pairs) == 4
+    ratios = [float(theirs) / float(ours) for ours, theirs in pairs]
+    assert [min(ratios), max(ratios)] == pytest.approx([float(told[1]), float(told[2])], rel=0.03)
 
 
 def test_a_file_per_cell_counts_seeds_and_diverged_ones(repository: Path, tmp_path: Path) -> None:

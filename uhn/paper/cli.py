@@ -27,7 +27,7 @@ COMMANDS = {
     "sweep": ("sweep", "search hyperparameters stage by stage, on validation rows only"),
     "metrics": ("track", "write a small file per cell and curves, for `dvc metrics` and `dvc plots`"),
     "restore": ("track", "get results from the DVC remote, an archive, a folder or a bucket"),
-    "docs": ("docs", "write docs/settings.md, and in README.md what was found and the picture of the workflow"),
+    "docs": ("docs", "write docs/settings.md, and what README.md and docs/pipeline.md show of results and code"),
     "doctor": ("doctor", "say whether this machine can do what a profile asks for"),
     "data": ("data", "fetch, verify and list the datasets"),
     "modelset": ("sets", "list, show and write the sampled model sets (Tables 3 and 17)"),

@@ -128,7 +128,7 @@ def test_the_readme_examples_work(repository: Path) -> None:
     text = (repository / "README.md").read_text(encoding="utf-8")
     examples = [part.split("```")[0] for part in text.split("```python\n")[1:]]
     scope: dict[str, object] = {}
-    for example, shape in zip(examples, [(8, 10), (8, 3)], strict=True):
+    for example, shape in zip(examples, [(8, 3), (8, 10)], strict=True):
         assert len(example.splitlines()) <= 8
         exec(compile(example, "README.md", "exec"), scope)
         assert scope["logits"].shape == shape  # type: ignore[attr-defined]

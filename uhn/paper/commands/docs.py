@@ -1,8 +1,9 @@
-"""``uhn docs``: the reference of every setting, and of README.md what was found and the picture of the workflow."""
+"""``uhn docs``: the reference of every setting, and the parts of other pages that are made from results and code."""
 
 from __future__ import annotations
 
 import argparse
+import csv
 import re
 import subprocess
 import sys
@@ -37,6 +38,16 @@ The settings of a run are merged, later ones over earlier ones: `defaults`, the 
 `like`), its source of weights, then the profile's `defaults` and its `overrides` in the order of the file. A budget in
 `steps` replaces one in `epochs`, and the reverse. A mapping may hold only some keys of a section: the others stay.
 """
+PERFORMANCE = """
+A whole training step (generator, model, loss, optimiser) on one core of an {processor}, against the original program's
+arithmetic: {speedups} times as fast.
+
+| training step | weights | precision | this library | original arithmetic | times as fast |
+| --- | ---: | --- | ---: | ---: | ---: |
+{rows}
+
+How that was measured, the memory it takes and GPUs: [benchmarks/README.md](benchmarks/README.md).
+"""
 WORKFLOW = """
 Data, then the jobs that search and train, then everything that is rendered, in the profile `quick`:
 
@@ -68,13 +79,15 @@ ARGUMENTS = {"docs": add_docs}
 
 
 def write_docs(args: argparse.Namespace) -> int:
-    """Write both files."""
-    reference, readme = args.root / "docs" / "settings.md", args.root / "README.md"
-    text = with_part(readme.read_text(encoding="utf-8"), "workflow", WORKFLOW.format(graph=rule_graph()))
-    text = with_part(text, "results", what_was_found(args.root / "results" / "reference"))
+    """Write all of them."""
+    reference, pipeline, readme = (args.root / name for name in ("docs/settings.md", "docs/pipeline.md", "README.md"))
+    drawn = with_part(pipeline.read_text(encoding="utf-8"), "workflow", WORKFLOW.format(graph=rule_graph()))
+    text = with_part(readme.read_text(encoding="utf-8"), "results", what_was_found(args.root / "results" / "reference"))
+    text = with_part(text, "performance", how_fast(args.root / "benchmarks/results/steps.csv"))
     write_atomically(reference, settings_reference())
+    write_atomically(pipeline, drawn)
     write_atomically(readme, text)
-    print(reference, readme, sep="\n")
+    print(reference, pipeline, readme, sep="\n")
     return 0
 
 
@@ -83,7 +96,7 @@ def with_part(text: str, name: str, content: str) -> str:
     each."""
     begin, end = f"<!-- {name}: written by uhn docs -->", f"<!-- end of {name} -->"
     if text.count(begin) != 1 or text.count(end) != 1:
-        raise ValueError(f"README.md: wanted each of {begin!r} and {end!r} once")
+        raise ValueError(f"{text[:40]!r} …: wanted each of {begin!r} and {end!r} once")
     head, rest = text.split(begin)
     return head + begin + content + end + rest.split(end)[1]
 
@@ -102,6 +115,20 @@ def what_was_found(kept: Path) -> str:
     seen = (kept.parents[1] / PICTURE).is_file()
     picture = f"\n![The first screen of the report]({PICTURE.as_posix()})\n" if seen else ""
     return FOUND.format(picture=picture, headline=headline(shelf), claims="\n".join(lines))
+
+
+def how_fast(steps: Path) -> str:
+    """Return the steps that were timed on both sides as Markdown."""
+    with steps.open(encoding="utf-8", newline="") as lines:
+        timed = [row for row in csv.DictReader(lines) if row["speedup"]]
+    ratios = {kind: [float(r["speedup"]) for r in timed if r["precision"] == kind] for kind in ("fp32", "bf16")}
+    rows = [
+        f"| {row['row']} | {int(row['weights']):,} | {row['precision']} | {float(row['ours_s']):.2f} s "
+        f"| {float(row['authors_s']):.2f} s | {float(row['speedup']):.1f} |"
+        for row in timed
+    ]
+    speedups = ", ".join(f"{min(found):.1f} to {max(found):.1f} ({kind})" for kind, found in ratios.items())
+    return PERFORMANCE.format(processor=timed[0]["processor"], speedups=speedups, rows="\n".join(rows))
 
 
 def settings_reference() -> str:
