@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -35,6 +37,13 @@ def integers(who: str, name: str, values: Any, least: int) -> tuple[int, ...]:
     if isinstance(values, str) or not isinstance(values, Sequence):
         raise ValueError(f"{who} wants {name} to be a sequence of integers, got {values!r:.100}")
     return tuple(integer(who, f"each of {name}", value, least) for value in values)
+
+
+def file_path(who: str, value: Any) -> Path:
+    """Return ``value`` as a path. Raises ``TypeError`` for what is none: each Python says that in other words."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{who} wants the path of a file, got {value!r:.100}")
+    return Path(value)
 
 
 def whole_index(index: Any) -> int:

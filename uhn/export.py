@@ -16,6 +16,7 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from uhn.arguments import file_path
 from uhn.files import write_atomically
 from uhn.layers.gcn import GCN
 from uhn.layers.graphs import gcn_norm
@@ -190,7 +191,7 @@ def save(path: Path | str, spec: ModelSpec, flat: Float[Tensor, " P"]) -> None:
     about = {"format": FORMAT, "version": VERSION, "spec": spec.to_json(), "spec_hash": spec.hash}
     metadata = {"uhn": json.dumps(about, sort_keys=True)}
     tensors = {name: value.cpu().contiguous() for name, value in state_dict(spec, flat).items()}
-    write_atomically(Path(path), safetensors.torch.save(tensors, metadata))
+    write_atomically(file_path("save", path), safetensors.torch.save(tensors, metadata))
 
 
 def load(path: Path | str) -> tuple[ModelSpec, Tensor]:
@@ -200,7 +201,7 @@ def load(path: Path | str) -> tuple[ModelSpec, Tensor]:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not such a file, is damaged, or its tensors do not fit its spec.
     """
-    path = Path(path)
+    path = file_path("load", path)
     if not path.is_file():
         raise FileNotFoundError(f"no model file at {path}")
     try:

@@ -12,6 +12,7 @@ import safetensors
 import safetensors.torch
 import torch
 
+from uhn.arguments import file_path
 from uhn.files import write_atomically
 from uhn.records import RECORD, check_file
 from uhn.sources import SOURCES, WeightSource
@@ -26,7 +27,7 @@ def save_source(source: WeightSource, path: str | Path) -> None:
         >>> spec = uhn.mlp((4, 8, 3))
         >>> save_source(uhn.Direct(spec), "direct.safetensors")
     """
-    write_atomically(Path(path), source_bytes(source))
+    write_atomically(file_path("save_source", path), source_bytes(source))
 
 
 def source_bytes(source: WeightSource) -> bytes:
@@ -70,7 +71,7 @@ def load_source(path: str | Path) -> WeightSource:
         >>> torch.equal(load_source("direct.safetensors")(spec), uhn.Direct(spec, seed=1)(spec))
         True
     """
-    path = Path(path)
+    path = file_path("load_source", path)
     if not path.is_file():
         raise FileNotFoundError(f"no weight source at {path}")
     _check_beside(path)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from uhn.arguments import above_zero, integer, yes_or_no
+from uhn.arguments import above_zero, file_path, integer, yes_or_no
 from uhn.models.module import check_fits
 from uhn.models.spec import ModelSpec, one_spec
 from uhn.sources.base import WeightSource
@@ -137,7 +137,8 @@ def fit(
     )
     chosen = {"steps": steps, "lr": lr, "warmup": warmup, "clip": clip, "precision": precision, "seed": seed}
     chosen |= {"batch_size": batch_size, "report_every": report_every}
-    session = Session(loop, trainee, jobs, callbacks, None if checkpoint is None else Path(checkpoint), save_every)
+    saved = None if checkpoint is None else file_path("fit: checkpoint", checkpoint)
+    session = Session(loop, trainee, jobs, callbacks, saved, save_every)
     with stop_on_signals() as stop:
         return session.run(stop, chosen, progress)
     raise Stopped  # and whoever handled the signal before let the process go on
