@@ -28,7 +28,7 @@ rule overview:
     localrule: True
     input:
         RENDERED,
-        sorted(path.as_posix() for path in Path("results/reference").glob("*/records.jsonl")),
+        [local(path.as_posix()) for path in sorted(Path("results/reference").glob("*/records.jsonl"))],
     output:
         shown("results/report.html"),
     params:
