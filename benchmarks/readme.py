@@ -191,6 +191,20 @@ def accuracy_text(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, "", table(rows, ACCURACY)])
 
 
+PER_WEIGHT: tuple[tuple[str, Cell], ...] = (
+    ("source", "source"),
+    ("model", "model"),
+    ("weights", "weights ,"),
+    ("generating (µs per weight)", "forward_us .2g"),
+    ("with the backward pass (µs per weight)", "step_us .2g"),
+)
+
+
+def per_weight_text(rows: Sequence[Row]) -> str:
+    """What sources take per weight."""
+    return f"{machine(rows[0])}; processor time, medians.\n\n" + table(rows, PER_WEIGHT)
+
+
 def write_section(path: Path, name: str, text: str) -> None:
     """Replace what stands between the markers of section ``name`` in ``path``.
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks import accuracy, generator, plot, readme, sides, steps, training
+from benchmarks import accuracy, generator, per_weight, plot, readme, sides, steps, training
 from benchmarks import rows as rows_module
 from benchmarks.cases import MODELS, SCALING, Case, case
 from benchmarks.rows import Row, conditions, read_csv, write_csv
@@ -92,6 +92,16 @@ def test_the_readme_has_the_sections_that_the_scripts_write(repository: Path, tm
     page.write_bytes((repository / "benchmarks" / "README.md").read_bytes())
     for name in ("generator", "steps", "training", "accuracy"):
         readme.write_section(page, name, "fresh")
+
+
+def test_what_a_weight_costs_stands_in_the_page(repository: Path, tmp_path: Path) -> None:
+    assert per_weight.main(["--models", "kan-g5-kv", "--repeats", "1", "--output", str(tmp_path)]) == 0
+    rows = read_csv(tmp_path / "per_weight.csv")
+    assert [row["source"] for row in rows] == list(per_weight.SOURCES) and {row["weights"] for row in rows} == {254}
+    assert all(row["forward_us"] > 0 and row["step_us"] > 0 for row in rows)
+    page = (repository / "docs/coming-from.md").read_text(encoding="utf-8")
+    kept = readme.per_weight_text(read_csv(repository / "benchmarks/results/per_weight.csv"))
+    assert f"<!-- per-weight: written by the script -->\n{kept}\n<!-- end of per-weight -->" in page
 
 
 def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         assert not anchor or anchor in anchors(there), f"{page.name}: {target}#{anchor}"
 
 
-@pytest.mark.parametrize("name", ["start", "concepts"])
+@pytest.mark.parametrize("name", ["start", "concepts", "coming-from"])
 def test_the_examples_of_a_page_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its blocks in order, as a reader would type them."""
     blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / f"docs/{name}.md").read_text(encoding="utf-8"), re.M | re.S)
@@ -49,12 +49,14 @@ def test_the_examples_of_a_page_run(name: str, tmp_path: Path, monkeypatch: pyte
     if name == "start":
         most = scope["y"].bincount().max() / len(scope["y"])
         assert scope["accuracy"] > 0.8 > 0.6 > most
+    if name == "coming-from":
+        assert scope["logits"].shape == (1, 32, 3) and scope["penalty"].isfinite()
 
 
 def test_no_page_has_examples_that_nothing_runs() -> None:
     """The others are run by tests/paper/cli (README, library) and tests/paper/docs (CONTRIBUTING)."""
     with_code = {page.stem for page in PAGES if "```python" in page.read_text(encoding="utf-8")}
-    assert with_code == {"README", "CONTRIBUTING", "library", "start", "concepts"}
+    assert with_code == {"README", "CONTRIBUTING", "library", "start", "concepts", "coming-from"}
 
 
 def test_the_readme_is_for_a_stranger() -> None:
