@@ -24,7 +24,8 @@ LISTS = re.compile(KEPT + r"([\w-]+)/(claims|coverage)\.md")
 
 def navigation() -> list[dict[str, Any]]:
     """Entries of the site's navigation."""
-    kept = [{f"Table {spec.number}": f"paper/{name}.md"} for name, spec in tables().items()]
+    short = {name: s.title if len(s.title) < 40 else s.title.partition(":")[0] for name, s in tables().items()}
+    kept = [{f"{spec.number}. {short[name]}": f"paper/{name}.md"} for name, spec in tables().items()]
     return [{"Tables": kept}, {"Figures": "paper/figures.md"}]
 
 
@@ -83,6 +84,7 @@ def table_page(spec: TableSpec, kept: Path, said: Mapping[str, list[dict[str, An
     for profile in shown:
         folder = f"../{KEPT}{profile}"
         body = (kept / profile / f"tables/{spec.name}.md").read_text(encoding="utf-8").partition("\n")[2]
+        body = re.sub(r"^## ", "#### ", body, flags=re.M)
         files = ", ".join(f"[{kind}]({folder}/tables/{spec.name}.{kind})" for kind in ("csv", "tex"))
         parts += [
             f"### {profile}",
