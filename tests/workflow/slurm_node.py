@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,6 +38,7 @@ JobCompType=jobcomp/filetxt
 JobCompLoc={folder}/jobs.txt
 MinJobAge=900
 ReturnToService=2
+SlurmdTimeout=10
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} State=UNKNOWN
 PartitionName=debug Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
@@ -56,9 +59,61 @@ def missing() -> str | None:
     return None if find_spec("snakemake_executor_plugin_slurm") else "needs the extra slurm"
 
 
+@dataclass
+class Node:
+    """The cluster's one node, and the environment that the commands need."""
+
+    environment: dict[str, str]
+    configuration: Path
+    slurmd: subprocess.Popen[bytes]
+
+    def say(self, *command: str) -> str:
+        """What a command of SLURM prints."""
+        return subprocess.run(command, env=os.environ | self.environment, capture_output=True, text=True).stdout
+
+    def wait_for(self, state: str) -> None:
+        """Wait until the controller takes the node to be ``idle``, ``down*`` or the like."""
+        for _ in range(120):
+            if (said := self.say("sinfo", "-h", "-o", "%T").strip()) == state:
+                return
+            time.sleep(1)
+        raise RuntimeError(f"wanted the node to be {state}, got {said}")
+
+    def fail(self, job: str) -> None:
+        """Have the node die as by a power cut, with all that runs on it, and come back once that has been noticed."""
+        pids = [line.split()[0] for line in self.say("scontrol", "listpids", job).splitlines()[1:]]
+        steps = [path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if _is_step(path, job)]
+        self.slurmd.kill()
+        for pid in [*steps, *pids]:
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        self.slurmd.wait()
+        self.wait_for("down*")
+        self.start()
+
+    def start(self) -> None:
+        """Start the node's daemon again."""
+        self.slurmd = _daemon("slurmd", "-D", "-f", self.configuration)
+
+    def stop(self) -> None:
+        """Stop it."""
+        self.slurmd.terminate()
+        self.slurmd.wait()
+
+
+def _is_step(path: Path, job: str) -> bool:
+    with suppress(OSError):
+        return path.read_bytes().startswith(f"slurmstepd: [{job}.".encode())
+    return False
+
+
+def _daemon(*command: str | Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 @contextmanager
-def cluster(folder: Path) -> Iterator[dict[str, str]]:
-    """Run the daemons; yields the environment that the commands need."""
+def cluster(folder: Path) -> Iterator[Node]:
+    """Run the daemons."""
     for name in ("state", "spool"):
         (folder / name).mkdir(parents=True)
     ports = []
@@ -77,19 +132,12 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
     with ExitStack() as daemons:
         SHARED.symlink_to(path)
         daemons.callback(SHARED.unlink)
-        for command in (["munged", *munge], ["slurmctld", "-D", "-f", path], ["slurmd", "-D", "-f", path]):
-            daemon = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for command in (["munged", *munge], ["slurmctld", "-D", "-f", path]):
+            daemon = _daemon(*command)
             daemons.callback(daemon.wait)
             daemons.callback(daemon.terminate)
             time.sleep(1)
-        environment = {"SLURM_CONF": str(path)}
-        for _ in range(60):
-            said = subprocess.run(
-                ["sinfo", "-h", "-o", "%T"], env=os.environ | environment, capture_output=True, text=True
-            )
-            if said.stdout.strip() == "idle":
-                break
-            time.sleep(1)
-        else:
-            raise RuntimeError(f"the node does not come up: {said.stdout} {said.stderr}")
-        yield environment
+        node = Node({"SLURM_CONF": str(path)}, path, _daemon("slurmd", "-D", "-f", path))
+        daemons.callback(node.stop)
+        node.wait_for("idle")
+        yield node
