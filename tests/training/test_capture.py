@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -105,6 +106,21 @@ def test_a_first_recording_that_fails_is_tried_again() -> None:
     distribution, said, FailingFirst.left, Again.made = OneModel(Toy(), DROPPING), [], 1, 0
     assert same(outcome(loop_of(distribution, FailingFirst, said)), outcome(loop_of(distribution, None, [])))
     assert len(said) == 1 and "will be tried again" in said[0] and FailingFirst.made >= 2
+
+
+def test_a_recording_finds_no_copy_that_remembers_its_parameter() -> None:
+    """One would tie the gradient to the stream on which it was made, and spoil a recording on another."""
+    found = []
+
+    class Looking(Again):
+        def __init__(self, step: Callable[[], Tensor], generator: torch.Generator) -> None:
+            tensors = [o for o in gc.get_objects() if type(o) is Tensor and o.grad_fn is not None]
+            found.append([o for o in tensors if o.grad_fn.name() == "CloneBackward0"])
+            super().__init__(step, generator)
+
+    gc.collect()
+    outcome(loop_of(OneModel(Toy(), DROPPING), Looking, []))
+    assert found and not any(found)
 
 
 def test_many_kinds_of_steps_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

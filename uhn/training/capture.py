@@ -70,6 +70,8 @@ class CudaRecorder:
     """
 
     def __init__(self) -> None:
+        # autograd's own thread has no context before its first kernel, of which cuBLAS would warn
+        torch.ones((), device="cuda", requires_grad=True).exp().backward()  # type: ignore[no-untyped-call]
         self.pool = torch.cuda.graph_pool_handle()
         self.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call,unused-ignore]
 
@@ -96,9 +98,12 @@ class CudaRecording:
         self.graph = torch.cuda.CUDAGraph()
         self.graph.register_generator_state(generator)  # type: ignore[no-untyped-call,unused-ignore]
         torch.cuda.synchronize()
-        mode = "thread_local"
-        with _Read() as read, torch.cuda.graph(self.graph, pool=pool, stream=stream, capture_error_mode=mode):
-            self.loss = step()
+        mode, current = "thread_local", torch.cuda.current_stream()
+        try:
+            with _Read() as read, torch.cuda.graph(self.graph, pool=pool, stream=stream, capture_error_mode=mode):
+                self.loss = step()
+        finally:
+            torch.cuda.set_stream(current)  # torch leaves the recording stream in place where a recording fails
         self.read = read.kept
 
     def replay(self) -> None:
@@ -209,10 +214,11 @@ class Steps:
             if kind.checks == 0 and kind.recording is not None:
                 raise  # it has worked before: a fault of the device, not of the recording
             self.failures += 1
-            why = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            first = error.__context__ or error  # the end of a spoilt recording says no more than that it is spoilt
+            why = f"{type(first).__name__}: {' '.join(str(first).split())[:300]}"
             if self.failures >= ATTEMPTS:
                 self.stop(why)
-            else:  # libraries that a step calls set themselves up in a first recording, and spoil it
+            else:  # libraries that a step calls may set themselves up in a first recording, and spoil it
                 self.say(f"a step could not be recorded as a CUDA graph, will be tried again: {why}")
                 self.reset()
             return self.run(key, body, batch, seed)
@@ -221,7 +227,7 @@ class Steps:
         assert self.recorder is not None
         generator = self.generator
         kind.batch, kind.last = None if batch is None else _own(batch, kind.last), None
-        before = [tensor.clone() for tensor in self.state()]
+        before = self._copied()
         kind.checks = 1 if any(k.recording for k in self.kinds.values()) else CHECKED
         try:
             kind.recording = self.recorder.record(lambda: body(kind.batch, generator), generator)
@@ -238,9 +244,9 @@ class Steps:
 
     def _checked(self, kind: _Kind, body: Body, batch: Batch | None, seed: int) -> Tensor:
         """The step recorded and one by one; the latter is what counts."""
-        before = [tensor.clone() for tensor in self.state()]
+        before = self._copied()
         loss = self._replay(kind, batch, seed)
-        replayed = [tensor.clone() for tensor in self.state()]
+        replayed = self._copied()
         self._restore(before)
         wanted = self._aside(body, batch, seed)
         worst, same = difference(before, replayed, self.state(), loss, wanted)
@@ -256,6 +262,11 @@ class Steps:
         assert self.recorder is not None
         generator = self._seeded(self.generator, seed)
         return self.recorder.aside(lambda: body(batch, generator))
+
+    def _copied(self) -> list[Tensor]:
+        """The state now, with no history: one would tie the parameters' gradients to the present stream, of which no
+        recording on another may know."""
+        return [tensor.detach().clone() for tensor in self.state()]
 
     def _restore(self, values: Sequence[Tensor]) -> None:
         with torch.no_grad():
