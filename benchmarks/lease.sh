@@ -3,6 +3,7 @@
 # python -m benchmarks.lease]. From the tree and one carried folder, all of it optional:
 #   .lease/whl   wheels that the machine lacks     .lease/data  files of the datasets     .lease/git  the history (.git)
 #   .lease/work  what an earlier call left in $OUT: the next one goes on from there
+# MODULE=benchmarks.gpu_kernels makes it measure the kernels of a GPU instead (its options are that module's).
 # At most eight small files come out in $OUT (default lease-out): lease.log, timings.jsonl, records.tgz, progress-N.tgz.
 set -u
 started=$(date +%s)
@@ -33,4 +34,4 @@ if command -v nvidia-cuda-mps-control >/dev/null && command -v nvidia-smi >/dev/
     timeout 10 nvidia-cuda-mps-control -d || unset CUDA_MPS_PIPE_DIRECTORY
     trap 'echo quit | timeout 10 nvidia-cuda-mps-control' EXIT
 fi
-"$python" -m benchmarks.lease --seconds $((seconds - $(date +%s) + started)) --out "$OUT" "$@"
+"$python" -m "${MODULE:-benchmarks.lease}" --seconds $((seconds - $(date +%s) + started)) --out "$OUT" "$@"

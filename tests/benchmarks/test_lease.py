@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import lease, lease_stages, lease_table
+from benchmarks import gpu_kernels, gpu_kernels_stages, lease, lease_stages, lease_table
 from benchmarks.machines import on_a_gpu, timed
 from benchmarks.readme import lease_text
 from uhn.paper.config import load_config
@@ -127,3 +127,13 @@ def test_the_whole_paper_on_gpus_rests_on_what_was_timed_and_says_what_was_not(r
     gain = cpu["cifar10-cnn20/uhn"]["train"] / seconds["cifar10-cnn20/uhn"]
     assert seconds["cifar10-cnn56/uhn"] == pytest.approx(cpu["cifar10-cnn56/uhn"]["train"] / gain)
     assert said["cifar10-cnn56/uhn"].endswith("as cifar10-cnn20/uhn") and said["kan-yv/direct"] == "the CPU's"
+
+
+def test_every_stage_of_the_kernels_on_a_gpu_is_there_and_every_tile_is_compiled() -> None:
+    names = [name.split(":") for _, names in gpu_kernels.STAGES for name in names]
+    assert {kind for kind, *_ in names} == set(gpu_kernels_stages.STAGES)
+    one = {(kernel, half == "1", int(n)) for kind, kernel, half, n in (name for name in names if len(name) == 4)}
+    whole = {(name[1], name[2] == "1") for name in names if name[0] == "compile" and len(name) == 3}
+    for (kernel, half), tiles in gpu_kernels_stages.CANDIDATES.items():
+        assert (kernel, half) in whole or all((kernel, half, n) in one for n in range(len(tiles)))
+        assert tiles[0] == gpu_kernels_stages.LIBRARY[kernel, half]

@@ -134,7 +134,7 @@ def test_a_small_model_takes_the_kernels_too() -> None:
 def test_what_the_kernels_cannot_do_is_eager_with_a_reason(settings: dict[str, object], words: str) -> None:
     source = generator(**settings)
     assert source.path("fp32") == "eager"
-    reason = backends.why_eager(source.kernel, source.index.out_features, "cpu", torch.float32, None)
+    reason = backends.why_eager(source.kernel, source.index.out_features, torch.device("cpu"), torch.float32, None)
     assert reason is not None and words in reason
     if "hidden" in settings:
         with pytest.raises(ValueError, match="kernel is fused, but .* 24"):

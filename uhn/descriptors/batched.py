@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from uhn.descriptors.encodings import GaussianFourier
-from uhn.descriptors.maps import mapped_rows
+from uhn.descriptors.maps import LinearMap, mapped_rows
+from uhn.kernels.gpu import GpuKernels
 from uhn.transforms import forming
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ def project_whole(features: IndexFeatures, weight: Tensor, bias: Tensor | None, 
         low: half-precision dtype of the product, or None. Features that are not Fourier's stay in full precision:
             neighbours would collide.
     """
-    if not isinstance(features.encoding, GaussianFourier):
-        low = None
-    dtype = low or weight.dtype
+    dtype = _rounded(features, low) or weight.dtype
     with torch.autocast(weight.device.type, enabled=False):
         kept = keep(features, dtype, weight.device)
         if kept is None:
@@ -52,6 +51,19 @@ def project_whole(features: IndexFeatures, weight: Tensor, bias: Tensor | None, 
         else:
             out = torch.mm(kept, weight.to(dtype).t())
         return out.to(weight.dtype) if bias is None else out.to(weight.dtype) + bias
+
+
+def first_layer(
+    features: IndexFeatures, low: torch.dtype | None, device: torch.device, kernels: GpuKernels
+) -> LinearMap:
+    """The same product without its bias and its adjoint, in ``low`` or float32, through the kernels of a GPU."""
+    dtype = _rounded(features, low) or torch.float32
+    kept = keep(features, dtype, device)
+    return _Chunks(features, dtype) if kept is None else _Kept(kept, kernels)
+
+
+def _rounded(features: IndexFeatures, low: torch.dtype | None) -> torch.dtype | None:
+    return low if isinstance(features.encoding, GaussianFourier) else None
 
 
 def keep(features: IndexFeatures, dtype: torch.dtype, device: torch.device) -> Tensor | None:
@@ -90,6 +102,20 @@ def chunks(rows: int, width: int) -> list[tuple[int, int]]:
 
 
 @dataclass(frozen=True)
+class _Kept:
+    """The product with features that are kept."""
+
+    kept: Tensor
+    kernels: GpuKernels
+
+    def rows(self, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return self.kernels.product(self.kept, weight.to(self.kept.dtype))
+
+    def adjoint(self, grad: Tensor, biased: bool) -> tuple[Tensor, Tensor]:
+        return self.kernels.weight_grad(grad.to(self.kept.dtype), self.kept), grad.new_zeros(0)
+
+
+@dataclass(frozen=True)
 class _Chunks:
     """The product with features that are formed chunk by chunk, in the backward pass again."""
 
@@ -99,7 +125,7 @@ class _Chunks:
     def rows(self, weight: Tensor, bias: Tensor | None) -> Tensor:
         out = torch.empty(self.features.shape[0], weight.shape[0], dtype=self.dtype, device=weight.device)
         for first, last in chunks(*self.features.shape):
-            torch.mm(form(self.features, first, last).to(weight), weight.t(), out=out[first:last])
+            torch.mm(form(self.features, first, last).to(out), weight.to(out).t(), out=out[first:last])
         return out
 
     def adjoint(self, grad: Tensor, biased: bool) -> tuple[Tensor, Tensor]:

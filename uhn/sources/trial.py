@@ -11,8 +11,10 @@ from uhn.descriptors.blocks import IndexBlock
 from uhn.descriptors.grids import Planner
 from uhn.descriptors.kernels import FourierProjection, pieces
 from uhn.kernels.compiled import Kernels
+from uhn.kernels.gpu import GpuKernels
 from uhn.sources.fused import FusedTail
 from uhn.sources.trunk import NORM_EPSILON, folded, mlp
+from uhn.sources.whole import WholeTail
 from uhn.transforms import forming
 
 WIDTH = 112
@@ -20,6 +22,9 @@ WIDTH = 112
 
 ALLOWED = {False: 1e-5, True: 0.2}
 """Relative difference in norm, in float32 and in bfloat16, whose rounding turns some ReLUs on or off."""
+
+FLIPPED = 0.02
+"""What one ReLU of the trial, on in float32 and off in float64, makes of a gradient at most."""
 
 
 def disagreement(half: bool) -> str | None:
@@ -54,6 +59,36 @@ def _trunk(kernels: Kernels, draw: torch.Generator) -> Iterator[tuple[Tensor, Te
         yield values, wanted
         found = [tail.backward(upstream, held), tail.structure_grad, *tail.grads]
     yield from ((got, right) for got, right in zip(found, gradients, strict=True) if got is not None)
+
+
+def disagreement_on_gpu(hidden: int, half: bool, device: torch.device) -> str | None:
+    """The same of the Triton kernels at a width, against float64 on the CPU."""
+    draw, kernels = torch.Generator().manual_seed(0), GpuKernels(half)
+    shapes = [(hidden,), *[(hidden, hidden), (hidden,)] * 4, (1, hidden), (1,)]
+    bias, *tail = (torch.randn(shape, generator=draw) / (shape[-1] if len(shape) > 1 else 1) ** 0.5 for shape in shapes)
+    rows, structure, upstream = (torch.randn(n, generator=draw) for n in ((145, hidden), (1, hidden), (1, 145)))
+    rows = rows.to(kernels.dtype)
+    with forming(), torch.autocast(device.type, enabled=False):
+        exact = [t.double().requires_grad_() for t in (rows, bias, structure, *tail)]
+        ones, zeros = torch.ones(hidden).double(), torch.zeros(hidden).double()
+        plain = [part for at in range(3, 11, 2) for part in (ones, zeros, *exact[at : at + 2])]
+        with torch.enable_grad():
+            wanted = mlp(exact[0] + exact[1], exact[2], [*plain, *exact[11:]], several=True)
+            gradients = torch.autograd.grad(wanted, exact, upstream.double())
+        there, own = (
+            rows.to(device),
+            WholeTail(kernels, [t.to(device) for t in tail], structure.to(device), bias.to(device), NORM_EPSILON),
+        )
+        values, streams = own.forward(there)
+        first = own.backward(upstream.to(device), there, streams)
+        for got, right in zip(
+            (values, first, own.bias_grad, own.structure_grad, *own.grads), (wanted, *gradients), strict=True
+        ):
+            assert got is not None
+            error = float((got.cpu().double() - right.detach()).norm() / right.detach().norm())
+            if not error < (ALLOWED[half] if got is values else max(ALLOWED[half], FLIPPED)):
+                return f"the Triton kernels differ from float64 by {error:.1e} of their values on this card"
+    return None
 
 
 @torch.no_grad()

@@ -1,9 +1,9 @@
 """The residual MLP of the root UHN and its fusion with the factored first layer, at bounded memory.
 
-A small model goes through plain autograd, and on a GPU every model does, all rows at once. A large one is generated
-piece by piece, in pieces that fit a core's cache, with the MLP's backward pass written out: it keeps the rectified
-input of every linear and norms it again. Above the memory setting it keeps only the first layer's output and runs the
-MLP again, and above that again recomputes both.
+On a GPU all rows go at once, through the Triton kernels (:mod:`uhn.sources.whole`) or plain autograd. On a CPU a small
+model goes through plain autograd. A large one is generated piece by piece, in pieces that fit a core's cache, with the
+MLP's backward pass written out: it keeps the rectified input of every linear and norms it again. Above the memory
+setting it keeps only the first layer's output and runs the MLP again, and above that again recomputes both.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from torch.autograd.function import once_differentiable
 
 from uhn.descriptors.features import IndexFeatures, Projection, low_precision
 from uhn.kernels.compiled import Kernels
+from uhn.kernels.gpu import GpuKernels
 from uhn.sources.backends import kernels_for
 from uhn.sources.fused import FusedTail
+from uhn.sources.whole import generate_whole
 from uhn.transforms import composing, differentiable_again, never_traced
 
 EAGER_WEIGHTS = 2**13
@@ -105,8 +107,10 @@ def generate(
         kernel: ``"auto"``, ``"eager"`` or ``"fused"``, see :mod:`uhn.sources.backends`.
     """
     low = low_precision(weight)
-    open_form = features.whole or composing()
-    kernels = None if open_form else kernels_for(kernel, weight, low)
+    kernels = None if composing() else kernels_for(kernel, weight, low)
+    if features.whole is not isinstance(kernels, GpuKernels):
+        kernels = None
+    open_form = composing() or (features.whole and kernels is None)
 
     def plain(weight: Tensor, bias: Tensor, *rest: Tensor) -> Tensor:
         vector, tensors = (None, rest) if structure is None else (rest[0], rest[1:])
@@ -118,7 +122,11 @@ def generate(
     if open_form or (features.shape[0] <= EAGER_WEIGHTS and kernels is None):
         return plain(*tensors)
     tail = folded(parameters)
-    values: Tensor = _Generate.apply(features, memory_mib, kernels, structure, weight, bias, *tail)  # type: ignore[no-untyped-call]
+    values: Tensor
+    if isinstance(kernels, GpuKernels):
+        values = generate_whole(features, kernels, structure, weight, bias, tail, NORM_EPSILON)
+    else:
+        values = _Generate.apply(features, memory_mib, kernels, structure, weight, bias, *tail)  # type: ignore[no-untyped-call]
     return differentiable_again(features.to_flat(values if several else values[0]), plain, *tensors)
 
 

@@ -48,8 +48,8 @@ class UniversalHypernetwork(WeightSource):
         memory_mib: what is kept for the backward pass at most; what does not fit is recomputed.
         cache_mib: what is kept from step to step at most of bases, windows and factors of the models' axes; the rest
             is formed again.
-        kernel: ``"fused"`` for the compiled kernels, ``"eager"`` for torch alone, or ``"auto"``: fused on a CPU where
-            they can be built (see :mod:`uhn.sources.backends`). The last bits differ.
+        kernel: ``"fused"`` for the compiled kernels, ``"eager"`` for torch alone, or ``"auto"``: fused where they can
+            be built (see :mod:`uhn.sources.backends`). The last bits differ.
         allow_extrapolation: serve specs outside the ranges, with one warning.
 
     Example:

@@ -152,9 +152,10 @@ def imports_of(name: str) -> tuple[str, ...]:
 
 @cache
 def file_digest(name: str) -> str:
-    """Digest of one module, with the C beside it that it compiles; many runs share it."""
+    """Digest of one module, with the kernels beside it that it compiles; many runs share it."""
     path = _path(name)
-    return code_digest([path, *(path.parent.glob("*.[ch]") if name.startswith("kernels") else ())])
+    compiled = ("*.[ch]", "triton_*.py") if name.startswith("kernels") else ()
+    return code_digest([path, *(file for pattern in compiled for file in path.parent.glob(pattern))])
 
 
 def _path(name: str) -> Path:
