@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import uhn
 
@@ -63,6 +64,25 @@ def test_the_readme_is_for_a_stranger() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) < 150
     assert sum(line.startswith("| **") for line in lines) == 23, "the paper's claims"
+
+
+def test_a_version_is_the_same_everywhere() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    heads = re.findall(r"^## (.+)$", changes, re.M)
+    versions = [re.fullmatch(r"(\d+\.\d+\.\d+) - (\d{4}-\d\d-\d\d)", head) for head in heads[1:]]
+    assert heads[0] == "Unreleased" and all(versions) and versions[0]
+    assert (uhn.__version__, citation["date-released"]) == versions[0].groups()
+    assert citation["version"] == uhn.__version__
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    for part in changes.split("\n## ")[1:]:
+        named = re.findall(r"^### (.+)$", part, re.M)
+        assert len(named) == len({*named} & kinds), f"{part.splitlines()[0]}: {named}"
+
+
+def test_every_page_stands_in_the_list_of_the_site() -> None:
+    listed = re.findall(r"([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.M)
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} <= {*listed}, "mkdocs.yml: nav"
 
 
 def test_the_page_of_the_api_has_every_public_name() -> None:
