@@ -47,9 +47,9 @@ unit: $(STAMP)
 faults: $(STAMP)
 	@UHN_FAULTS=$(N) $(BIN)/pytest -q -n $(WORKERS) tests/faults
 
-# Strictly: a broken link or a page that is in no list is an error.
+# Strictly, and not quietly, which would hide warnings from the count: a broken link or a page that is in no list is an error.
 docs: $(DOCS)
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "site/index.html"
 
 $(DOCS): $(STAMP)

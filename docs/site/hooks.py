@@ -27,8 +27,10 @@ PAGES = {
 }
 """Pages of the repository outside docs/, and their place on the site."""
 
+ELSEWHERE = "https://unpkg.com/iframe-worker/shim"
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]+)(#[^)\s]*)?(\))")
-CODE = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.M | re.S)
+CODE = re.compile(r"(^```.*?^```$)", re.M | re.S)
+FENCE = re.compile(r"^```(\w+) (?:file=(\S+)|check)$", re.M)
 FLOWCHART = re.compile(r"^```mermaid\n(flowchart .*?)^```$", re.M | re.S)
 
 
@@ -55,8 +57,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Turn links to where their targets stand on the site, and draw what GitHub draws from mermaid's language."""
+    markdown = FENCE.sub(lambda found: f"```{found[1]}" + f' title="{found[2]}"' * bool(found[2]), markdown)
     markdown = FLOWCHART.sub(lambda found: flowchart.svg(found[1]), markdown)
-    here = next((source for source, place in PAGES.items() if place == page.file.src_uri), f"docs/{page.file.src_uri}")
+    here = page.file.src_uri
+    if not here.startswith("paper/"):  # those are made for the site, with the paths of the repository's top
+        here = next((source for source, place in PAGES.items() if place == here), f"docs/{here}")
 
     def turned(found: re.Match[str]) -> str:
         head, target, anchor, tail = found.groups(default="")
@@ -80,8 +85,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     """Put a script of our own in the place of the one that the theme takes from elsewhere."""
-    own = "../" * page.file.dest_uri.count("/") + "offline.js"
-    return output.replace("https://unpkg.com/iframe-worker/shim", own)
+    return output.replace(ELSEWHERE, "../" * page.file.dest_uri.count("/") + "offline.js")
+
+
+def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> str:
+    """The same on the page of what is not found."""
+    return output.replace(ELSEWHERE, "/offline.js")
 
 
 def _joined(page: str, target: str) -> str:

@@ -1,4 +1,4 @@
-"""Docstrings name things as Sphinx does, ``:class:`X```; on the site they are code."""
+"""Docstrings name things as Sphinx does, ``:class:`X```, and have one "Example"; the site wants code and "Examples"."""
 
 from __future__ import annotations
 
@@ -16,4 +16,5 @@ class Roles(griffe.Extension):
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
         """Called for each module, class and function that was read."""
         if obj.docstring:
-            obj.docstring.value = ROLE.sub(r"`\1`", obj.docstring.value)
+            text = ROLE.sub(r"`\1`", obj.docstring.value)
+            obj.docstring.value = re.sub(r"^Example:$", "Examples:", text, flags=re.M)
