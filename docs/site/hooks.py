@@ -30,6 +30,7 @@ PAGES = {
 ELSEWHERE = "https://unpkg.com/iframe-worker/shim"
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]+)(#[^)\s]*)?(\))")
 CODE = re.compile(r"(^```.*?^```$)", re.M | re.S)
+NO_HEAD = re.compile(r"^(\s*(?:- )?)#(?=\w)", re.M)  # a heading to mkdocs alone, "#Params"
 FENCE = re.compile(r"^```(\w+) (?:file=(\S+)|check)$", re.M)
 FLOWCHART = re.compile(r"^```mermaid\n(flowchart .*?)^```$", re.M | re.S)
 
@@ -80,7 +81,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"{head}{posixpath.relpath(place, posixpath.dirname(page.file.src_uri) or '.')}{anchor}{tail}"
 
     parts = CODE.split(markdown)
-    return "".join(part if number % 2 else LINK.sub(turned, part) for number, part in enumerate(parts))
+    return "".join(
+        part if number % 2 else NO_HEAD.sub(r"\1\#", LINK.sub(turned, part)) for number, part in enumerate(parts)
+    )
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:

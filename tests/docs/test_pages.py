@@ -126,5 +126,7 @@ def test_the_site_builds_strictly(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         pytest.fail(str(stopped))
     pages = {path.relative_to(tmp_path).as_posix(): path.read_text("utf-8") for path in tmp_path.rglob("*.html")}
     assert "paper/table01.html" in pages and "uhn.UniversalHypernetwork" in pages["api.html"]
+    for name in (name for name in pages if name.startswith("paper/table")):
+        assert pages[name].count("<h1 ") == 1 and 'href="#commands" class="md-nav__link"' in pages[name], name
     for name, text in pages.items():
         assert not re.search(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"?https?:", text), name
