@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from uhn.models.module import weights as weights
     from uhn.models.spec import ModelSpec as ModelSpec
     from uhn.models.transformer import transformer as transformer
+    from uhn.pretrained.loading import from_pretrained as from_pretrained
     from uhn.sources.chain import Chain as Chain
     from uhn.sources.conditions import Embeddings as Embeddings
     from uhn.sources.direct import Direct as Direct
@@ -61,6 +62,7 @@ _HOMES = {
     "Chain": "uhn.sources.chain",
     "load_source": "uhn.sources.files",
     "save_source": "uhn.sources.files",
+    "from_pretrained": "uhn.pretrained.loading",
     "output_regulariser": "uhn.sources.keeping",
     "fit": "uhn.training.fit",
     "matching_loss": "uhn.training.matching",

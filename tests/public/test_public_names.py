@@ -21,7 +21,7 @@ NAMES = {
     "running it": "Inputs run call weights recalibrate",
     "where its weights come from": "UniversalHypernetwork Chain Direct Embeddings hypernetize",
     "training": "fit matching_loss output_regulariser",
-    "keeping it": "to_module from_module state_dict save_source load_source",
+    "keeping it": "to_module from_module state_dict save_source load_source from_pretrained",
 }
 METHODS = (
     "ModelSpec.__getitem__ ModelSpec.summary ModelSpec.explain ModelSpec.with_task ModelSpec.to_json "
