@@ -5,13 +5,13 @@ A SIREN computes ``sin(30 (W x + b))``: its weights lie within 0.01 of zero, and
 
 from __future__ import annotations
 
+import argparse
 import copy
 import math
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from common import arguments
 from matplotlib.cbook import get_sample_data
 from matplotlib.image import imread
 from torch import Tensor, nn
@@ -55,7 +55,13 @@ def psnr(loss: float) -> float:
 
 
 def main() -> None:
-    args = arguments(__doc__, steps=200, size=64)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in (("seed", 0), ("threads", 1), ("steps", 200), ("size", 64)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--quick", action="store_true", help="a few steps on a small picture")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
     if args.quick:
         args.steps, args.size = 3, 16
     network, data = siren(), picture(args.size)

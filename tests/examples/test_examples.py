@@ -1,4 +1,4 @@
-"""Every example runs to its end, with few steps and without network; docs/examples.md shows lines such as it prints."""
+"""Every example runs to its end, with few steps; docs/examples.md shows lines such as it prints."""
 
 from __future__ import annotations
 
@@ -10,19 +10,10 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "examples"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "common")
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 NUMBER = re.compile(r"-?\d+\.\d+|(?<![\w-])\d[\d,]*(?![\w-])")
-ELSEWISE = re.compile(r"initialisation: |fit: |mnist: |cifar10: |\s*$")
-"""Progress, and what data there are."""
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing from outside; the port of the proxy is closed."""
-    monkeypatch.delenv("UHN_DATA_MIRROR", raising=False)
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.syspath_prepend(str(FOLDER))
+ELSEWISE = re.compile(r"initialisation: |fit: |\s*$")
+"""Progress."""
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +28,9 @@ def words(text: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_prints_what_the_page_shows(
-    name: str, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, page: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", [name, "--quick", "--data", str(tmp_path)])
+    monkeypatch.setattr(sys, "argv", [name, "--quick"])
     runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
     shown = page.split(f": `examples/{name}.py`\n")[1].split("```text\n")[1].split("```")[0]
     assert words(capsys.readouterr().out) == words(shown)
