@@ -29,7 +29,6 @@ STAGES: tuple[tuple[float, tuple[str, ...]], ...] = (
             *(f"compile:backward:{half}:{tile}" for half, tiles in ((1, 4), (0, 3)) for tile in range(tiles)),
             *(f"compile:forward:{half}:{tile}" for half, tiles in ((1, 4), (0, 2)) for tile in range(tiles)),
             *(f"compile:sum:{half}:{tile}" for half, tiles in ((1, 4), (0, 3)) for tile in range(tiles)),
-            *("compile:product:0", "compile:compiled:1", "compile:compiled:0"),
         ),
     ),
     (18, ("tiles:1",)),

@@ -64,8 +64,7 @@ def run(options: argparse.Namespace) -> int:
             CANDIDATES.update({key: [Tile(16, 4, 1, 16), Tile(32, 4, 1, 16)] for key in CANDIDATES})
     if kind not in ("fetch", "compile", "agreement") and (options.out / "tiles.json").exists():
         chosen = json.loads((options.out / "tiles.json").read_text())
-        BEST.update({(name, half): Tile(**tile) for name, half, tile in chosen["tiles"]})
-        gpu.FIRST_LAYER.update({bool(int(half)): what for half, what in chosen["first_layer"].items()})
+        BEST.update({(name, half): Tile(**tile) for name, half, tile in chosen})
     started = time.monotonic()
     try:
         STAGES[kind](options, detail)

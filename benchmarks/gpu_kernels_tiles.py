@@ -22,19 +22,18 @@ from uhn.training.precision import autocast, reproducible
 
 CANDIDATES: dict[tuple[str, bool], list[Tile]] = {
     ("forward", True): [Tile(64, 4), Tile(32, 4), Tile(64, 8), Tile(128, 8)],
-    ("backward", True): [Tile(64, 8), Tile(32, 4), Tile(32, 8), Tile(64, 4)],
-    ("sum", True): [Tile(128, 8, 3, 64), Tile(64, 4, 4, 64), Tile(128, 4, 3, 64), Tile(128, 8, 4, 32)],
+    ("backward", True): [Tile(32, 4), Tile(64, 8), Tile(32, 8), Tile(64, 4)],
+    ("sum", True): [Tile(128, 4, 3, 64), Tile(128, 8, 3, 64), Tile(64, 4, 4, 64), Tile(128, 8, 4, 32)],
     ("forward", False): [Tile(32, 8), Tile(64, 8)],
     ("backward", False): [Tile(32, 8), Tile(64, 8), Tile(16, 4)],
-    ("sum", False): [Tile(128, 8, 3, 32), Tile(64, 4, 3, 32), Tile(64, 8, 2, 32)],
-    ("product", False): [Tile(128, 8, 3, 32), Tile(64, 4, 3, 32), Tile(64, 8, 2, 32)],
+    ("sum", False): [Tile(64, 4, 3, 32), Tile(128, 8, 3, 32), Tile(64, 8, 2, 32)],
 }
 """What is compiled and timed; the first are the library's."""
 
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
-ROWS, COLUMNS, WIDTH = (92_231, 4096, 128) if CUDA else (70, 48, 16)
-"""Of Cora's GCN: rows, features, width of the trunk."""
+ROWS, WIDTH = (92_231, 128) if CUDA else (70, 16)
+"""Of Cora's GCN: rows and width of the trunk."""
 
 
 def described(error: Exception) -> dict[str, Any]:
@@ -80,14 +79,14 @@ class Case:
         assert self.own.bias_grad is not None and self.own.structure_grad is not None
         return [self.values, first.float(), self.own.bias_grad, self.own.structure_grad, *self.own.grads]
 
-    def plain(self, device: torch.device, dtype: torch.dtype, function: Callable[..., Tensor] = mlp) -> list[Tensor]:
+    def plain(self, device: torch.device, dtype: torch.dtype) -> list[Tensor]:
         """Values and all gradients by autograd; for float32 in the case's precision."""
         given = (self.rows, self.bias, self.features, *self.tail)
         own = [t.detach().to(device, dtype).requires_grad_() for t in given]
         one, zero = torch.ones_like(own[1]), torch.zeros_like(own[1])
         parameters = [part for at in range(3, len(own) - 2, 2) for part in (one, zero, *own[at : at + 2])]
         with autocast("bf16" if self.half and dtype == torch.float32 else "fp32", device):
-            values = function(own[0] + own[1], own[2], [*parameters, *own[-2:]], several=True)
+            values = mlp(own[0] + own[1], own[2], [*parameters, *own[-2:]], several=True)
         found = torch.autograd.grad(values, own, self.upstream.to(device, values.dtype))
         return [values.detach(), *found]
 
@@ -138,70 +137,39 @@ def wait() -> None:
         torch.cuda.synchronize()
 
 
-def first_layer(half: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Features, a weight and a gradient."""
-    dtype, draw = GpuKernels(half).dtype, torch.Generator(device=DEVICE).manual_seed(0)
-    phases = torch.randn(ROWS, COLUMNS // 2, generator=draw, device=DEVICE) * 300
-    kept = torch.cat([phases.cos(), phases.sin()], 1).to(dtype)
-    others = (
-        torch.randn(shape, generator=draw, device=DEVICE).to(dtype) for shape in ((WIDTH, COLUMNS), (ROWS, WIDTH))
-    )
-    weight, grad = others
-    return kept, weight, grad
-
-
-def compiled(half: bool) -> Callable[[], object]:
-    case = Case(WIDTH, half, ROWS)
-    function = torch.compile(mlp, backend="inductor" if CUDA else "eager")
-    return lambda: case.plain(DEVICE, torch.float32, function)
-
-
 def compile_once(options: argparse.Namespace, detail: str) -> None:
     """Every tile of a kernel once, into Triton's cache on disk; those that fail are noted and tried no more."""
     name, half, *numbers = detail.split(":")[0], detail.split(":")[1] == "1", *detail.split(":")[2:]
-    if name == "compiled":
-        compiled(half)()
-        return
-    action = actions(half, name in ("sum", "product"))[name]
-    for precision in ("tf32x3", "bf16x6") if name in ("sum", "product") and not half and CUDA else (gpu.PRECISION,):
-        for tile in [CANDIDATES[name, half][int(n)] for n in numbers] or CANDIDATES[name, half]:
-            gpu.TILES[name, half], gpu.PRECISION = tile, precision
-            found = {"what": "compiled", "kernel": name, "half": half, "precision": precision, "tile": asdict(tile)}
-            start = time.monotonic()
-            try:
-                action()
-                wait()
-                note(options, **found, s=round(time.monotonic() - start, 1))
-            except Exception as error:
-                note(options, **found, **described(error))
+    action = actions(half)[name]
+    for tile in [CANDIDATES[name, half][int(n)] for n in numbers] or CANDIDATES[name, half]:
+        gpu.TILES[name, half] = tile
+        found = {"what": "compiled", "kernel": name, "half": half, "tile": asdict(tile)}
+        start = time.monotonic()
+        try:
+            action()
+            wait()
+            note(options, **found, s=round(time.monotonic() - start, 1))
+        except Exception as error:
+            note(options, **found, **described(error))
 
 
-def actions(half: bool, features: bool = True) -> dict[str, Callable[[], object]]:
+def actions(half: bool) -> dict[str, Callable[[], object]]:
     """What a kernel is timed by."""
     case = Case(WIDTH, half, ROWS)
-    kept, weight, grad = first_layer(half) if features else (case.rows, case.rows, case.rows)
 
     def sums() -> None:
-        case.kernels.sum_rows(grad, kept)
-        case.kernels.sum_rows(grad, grad)
-        case.kernels.sum_rows(grad.float(), grad)
+        case.kernels.sum_rows(case.rows, case.rows)
+        case.kernels.sum_rows(case.rows.float(), case.rows)
 
-    def product() -> None:
-        before, gpu.FIRST_LAYER[half] = gpu.FIRST_LAYER[half], "triton"
-        case.kernels.product(kept, weight)
-        gpu.FIRST_LAYER[half] = before
-
-    found = {"forward": case.forward, "backward": case.backward, "sum": sums}
-    return found if half else found | {"product": product}
+    return {"forward": case.forward, "backward": case.backward, "sum": sums}
 
 
 def tiles(options: argparse.Namespace, detail: str) -> None:
-    """Time the tiles, write the best down, then trunk and first layer: torch, torch.compile, Triton."""
+    """Time the tiles, write the best down, then the trunk by torch and by Triton."""
     half, precision = detail == "1", "bf16" if detail == "1" else "fp32"
     with reproducible(1):
-        todo = actions(half)
         chosen = []
-        for name, action in todo.items():
+        for name, action in actions(half).items():
             timed = []
             for tile in usable(options, name, half):
                 gpu.TILES[name, half] = tile
@@ -215,18 +183,14 @@ def tiles(options: argparse.Namespace, detail: str) -> None:
             chosen.append((name, half, asdict(best)))
             table = {str(tuple(asdict(tile).values())): ms for ms, tile in timed}
             note(options, what="tile", kernel=name, half=half, ms=table, best=asdict(best))
-        first = layer(options, half)
         path = options.out / "tiles.json"
-        before = json.loads(path.read_text()) if path.exists() else {"tiles": [], "first_layer": {}}
-        kept = [entry for entry in before["tiles"] if entry[1] != half]
-        content = {"tiles": kept + chosen, "first_layer": before["first_layer"] | {detail: first}}
-        path.write_text(json.dumps(content))
+        before = json.loads(path.read_text()) if path.exists() else []
+        path.write_text(json.dumps([entry for entry in before if entry[1] != half] + chosen))
         case = Case(WIDTH, half, ROWS)
         found: dict[str, Any] = {"what": "trunk", "precision": precision, "rows": ROWS, "width": WIDTH}
         found["triton"] = milliseconds(lambda: (case.forward(), case.backward()))
         found["torch"] = milliseconds(lambda: case.plain(DEVICE, torch.float32), 4)
         note(options, **found)
-        note(options, **found, compiled=milliseconds(compiled(half), 4))
 
 
 def usable(options: argparse.Namespace, name: str, half: bool) -> list[Tile]:
@@ -237,37 +201,3 @@ def usable(options: argparse.Namespace, name: str, half: bool) -> list[Tile]:
         if line["what"] == "compiled" and (line["kernel"], line["half"]) == (name, half) and "error" not in line
     ]
     return [tile for tile in CANDIDATES[name, half] if asdict(tile) in done] or CANDIDATES[name, half]
-
-
-def layer(options: argparse.Namespace, half: bool) -> str:
-    """The first layer's product and its adjoint by torch and by Triton, and their errors; which was the faster."""
-    kept, weight, grad = first_layer(half)
-    kernels = GpuKernels(half)
-    some = 4096
-    right = kept[:some].double() @ weight.double().t()
-    wanted = sum(grad[at : at + 8192].double().t() @ kept[at : at + 8192].double() for at in range(0, ROWS, 8192))
-    totals = {}
-    for which in ("torch", "triton"):
-        for precision in ("tf32x3", "bf16x6") if which == "triton" and not half and CUDA else (gpu.PRECISION,):
-            before, gpu.FIRST_LAYER[half] = (gpu.FIRST_LAYER[half], gpu.PRECISION), which
-            gpu.PRECISION = precision
-            found: dict[str, Any] = {"what": "first layer", "half": half, "by": which, "precision": precision}
-            try:
-                with torch.autocast(DEVICE.type, enabled=False):
-                    error = relative(kernels.product(kept, weight)[:some], right)
-                    found |= {"forward_ms": milliseconds(lambda: kernels.product(kept, weight)), "forward_error": error}
-                    error = relative(kernels.weight_grad(grad, kept), wanted)
-                    found |= {"grad_ms": milliseconds(lambda: kernels.weight_grad(grad, kept)), "grad_error": error}
-                took, errors = (found[f"forward_{what}"] + found[f"grad_{what}"] for what in ("ms", "error"))
-                totals[which, precision] = (took, errors)
-            except Exception as problem:
-                found |= described(problem)
-            gpu.FIRST_LAYER[half], gpu.PRECISION = before
-            note(options, **found)
-    none = (float("inf"), float("inf"))
-    own, torchs = (totals.get((which, gpu.PRECISION), none) for which in ("triton", "torch"))
-    return "triton" if own[0] < torchs[0] and own[1] <= 1.5 * torchs[1] else "torch"
-
-
-def relative(got: Tensor, right: Any) -> float:
-    return float((got.double() - right).norm() / right.norm())

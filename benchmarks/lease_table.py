@@ -50,7 +50,9 @@ def by_row(lines: Iterable[Row]) -> list[Row]:
     for line in steps:
         row = found.setdefault(line["row"], {"row": line["row"]})
         row["weights"] = zoo(runs[line["row"]].tasks[0].model).num_params
-        row |= {f"{line['side']}_ms": line["ms"], f"{line['side']}_mib": line.get("peak_mib")}
+        row[f"{line['side']}_ms"] = line["ms"]
+        if "peak_mib" in line:
+            row[f"{line['side']}_mib"] = line["peak_mib"]
     for row in found.values():
         others = [row[f"{side}_ms"] for side in SIDES[1:] if f"{side}_ms" in row]
         if others and "ours_ms" in row:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from toy import DROPPING, Toy, small_specs
+from toy import DROPPING, SPEC, Toy, small_specs
 
 from uhn.sources import UniversalHypernetwork
 from uhn.training import capture
@@ -18,6 +18,7 @@ from uhn.training.capture import Steps, _Read
 from uhn.training.distributions import ModelSet, OneModel, SpecDistribution
 from uhn.training.loop import Loop, Phase
 from uhn.training.optimiser import load_optimiser, make_optimiser
+from uhn.training.stack import Stack, Together, forward
 
 
 class Again:
@@ -121,6 +122,29 @@ def test_a_recording_finds_no_copy_that_remembers_its_parameter() -> None:
     gc.collect()
     outcome(loop_of(OneModel(Toy(), DROPPING), Looking, []))
     assert found and not any(found)
+
+
+def test_a_stack_is_recorded_too() -> None:
+    """Its loss is one number per run."""
+    said: list[str] = []
+
+    def trained(recorder: Any) -> tuple[list[float], list[Tensor]]:
+        runs = Together((Toy(), Toy()), (1, 2), SPEC)
+        stack = Stack([UniversalHypernetwork.for_specs([SPEC], hidden=8, frequencies=4, seed=seed) for seed in (1, 2)])
+        loop = Loop(
+            stack,
+            runs,
+            [Phase("train", 21, 1e-2, warmup=3)],
+            seed=5,
+            report_at=lambda phase, step: True,
+            forward=forward,
+        )
+        make = None if recorder is None else lambda: Recorder(recorder)
+        loop.steps = Steps(loop._state, loop.device, make, said.append)
+        return outcome(loop)
+
+    Again.made = 0
+    assert same(trained(Again), trained(None)) and Again.made >= 1 and said == []
 
 
 def test_many_kinds_of_steps_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from uhn.descriptors.encodings import GaussianFourier
 from uhn.descriptors.maps import LinearMap, mapped_rows
-from uhn.kernels.gpu import GpuKernels
 from uhn.transforms import forming
 
 if TYPE_CHECKING:
@@ -53,13 +52,11 @@ def project_whole(features: IndexFeatures, weight: Tensor, bias: Tensor | None, 
         return out.to(weight.dtype) if bias is None else out.to(weight.dtype) + bias
 
 
-def first_layer(
-    features: IndexFeatures, low: torch.dtype | None, device: torch.device, kernels: GpuKernels
-) -> LinearMap:
-    """The same product without its bias and its adjoint, in ``low`` or float32, through the kernels of a GPU."""
+def first_layer(features: IndexFeatures, low: torch.dtype | None, device: torch.device) -> LinearMap:
+    """The same product without its bias and its adjoint, in ``low`` or float32."""
     dtype = _rounded(features, low) or torch.float32
     kept = keep(features, dtype, device)
-    return _Chunks(features, dtype) if kept is None else _Kept(kept, kernels)
+    return _Chunks(features, dtype) if kept is None else _Kept(kept)
 
 
 def _rounded(features: IndexFeatures, low: torch.dtype | None) -> torch.dtype | None:
@@ -106,13 +103,12 @@ class _Kept:
     """The product with features that are kept."""
 
     kept: Tensor
-    kernels: GpuKernels
 
     def rows(self, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return self.kernels.product(self.kept, weight.to(self.kept.dtype))
+        return torch.mm(self.kept, weight.to(self.kept.dtype).t())
 
     def adjoint(self, grad: Tensor, biased: bool) -> tuple[Tensor, Tensor]:
-        return self.kernels.weight_grad(grad.to(self.kept.dtype), self.kept), grad.new_zeros(0)
+        return torch.mm(grad.to(self.kept.dtype).t(), self.kept), grad.new_zeros(0)
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,6 @@ PRECISION = "tf32x3"
 PROGRAMS = 264
 """That sum products over rows at the same time: two for each multiprocessor of an H100 or H200."""
 
-FIRST_LAYER = {True: "torch", False: "torch"}
-"""What multiplies features that are kept: "torch" (cuBLAS) or "triton"; True: in bfloat16 (its gradient alone)."""
-
 
 @dataclass(frozen=True)
 class Tile:
@@ -39,15 +36,14 @@ class Tile:
 TILES = {
     ("forward", True): Tile(64, 4),
     ("forward", False): Tile(32, 8),
-    ("backward", True): Tile(64, 8),
+    ("backward", True): Tile(32, 4),
     ("backward", False): Tile(32, 8),
     ("readout", True): Tile(32, 4),
     ("readout", False): Tile(32, 4),
-    ("sum", True): Tile(128, 8, 3, 64),
-    ("sum", False): Tile(128, 8, 3, 32),
-    ("product", False): Tile(128, 8, 3, 32),
+    ("sum", True): Tile(128, 4, 3, 64),
+    ("sum", False): Tile(64, 4, 3, 32),
 }
-"""By kernel and whether in bfloat16."""
+"""By kernel and whether in bfloat16: the fastest at width 128 on an H200."""
 
 
 @dataclass(frozen=True)
@@ -83,20 +79,6 @@ class GpuKernels:
         with _on(like):
             launch: Callable[..., Any] = getattr(triton_trunk, name)[(self.programs(kernel, rows),)]
             launch(*arguments, ROWS=tile.size, num_warps=tile.warps, num_stages=tile.stages, **constants)
-
-    def product(self, a: Tensor, weight: Tensor) -> Tensor:
-        """``a @ weight.T`` for ``[n, columns]`` and ``[h, columns]``, in their dtype."""
-        if self.half or FIRST_LAYER[self.half] == "torch":
-            return torch.mm(a, weight.t())
-        out = a.new_empty(a.shape[0], weight.shape[0])
-        sizes = {"COLUMNS": a.shape[1], "STEP": self.tile("product").step, **widths(weight.shape[0])}
-        given = (a.detach(), weight.contiguous(), out, a.shape[0])  # a recording sees operations of torch alone
-        self.call("product", "product", a.shape[0], *given, PRECISION=self.precision, **sizes)
-        return out
-
-    def weight_grad(self, a: Tensor, b: Tensor) -> Tensor:
-        """``a.T @ b`` for a gradient ``[n, h]`` and kept features ``[n, columns]``."""
-        return torch.mm(a.t(), b) if FIRST_LAYER[self.half] == "torch" else self.sum_rows(a, b)
 
     def sum_rows(self, a: Tensor, b: Tensor) -> Tensor:
         """``a.T @ b`` for ``a [n, h]`` and ``b [n, columns]``, float32 ``[h, columns]``."""

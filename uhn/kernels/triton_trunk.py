@@ -161,22 +161,3 @@ def rows_product(
         total = tl.dot(left.to(right.dtype), right, total, input_precision=PRECISION)
     mine = sums + tl.program_id(1).to(tl.int64) * H * COLUMNS
     tl.store(mine + col[:, None] * COLUMNS + column[None, :], total, inside[:, None] & within[None, :])
-
-
-@triton.jit(do_not_specialize=["n"])
-def product(
-    a, weight, out, n,
-    COLUMNS: tl.constexpr, H: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, STEP: tl.constexpr,
-    PRECISION: tl.constexpr,
-):  # fmt: skip
-    """``a @ weight.T`` for ``a [n, COLUMNS]`` and ``weight [h, COLUMNS]``."""
-    row, col = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS), tl.arange(0, WIDTH)
-    inside, real = col < H, row < n
-    total = tl.zeros((ROWS, WIDTH), tl.float32)
-    for at in range(0, COLUMNS, STEP):
-        column = at + tl.arange(0, STEP)
-        within = column < COLUMNS
-        left = tl.load(a + row[:, None] * COLUMNS + column[None, :], real[:, None] & within[None, :], 0.0)
-        right = tl.load(weight + col[None, :] * COLUMNS + column[:, None], inside[None, :] & within[:, None], 0.0)
-        total = tl.dot(left, right, total, input_precision=PRECISION)
-    tl.store(out + row[:, None] * H + col[None, :], total, real[:, None] & inside[None, :])

@@ -119,7 +119,7 @@ class _Whole(torch.autograd.Function):
             structure is not None,
         )
         with torch.autocast(weight.device.type, enabled=False):
-            rows = first_layer(features, ctx.low, weight.device, kernels).rows(weight, None)
+            rows = first_layer(features, ctx.low, weight.device).rows(weight, None)
             values, streams = WholeTail(kernels, rest, structure, bias, epsilon).forward(rows)
         ctx.save_for_backward(rows, streams, bias, *rest, *([] if structure is None else [structure]))
         return values
@@ -134,5 +134,5 @@ class _Whole(torch.autograd.Function):
         with torch.autocast(bias.device.type, enabled=False):
             tail = WholeTail(kernels, rest, structure, bias, epsilon)
             grad = tail.backward(upstream, rows, streams)
-            weight_grad = first_layer(features, ctx.low, bias.device, kernels).adjoint(grad, False)[0]
+            weight_grad = first_layer(features, ctx.low, bias.device).adjoint(grad, False)[0]
         return (None, None, None, tail.structure_grad, weight_grad.to(bias.dtype), tail.bias_grad, *tail.grads)

@@ -285,7 +285,9 @@ def difference(
     with torch.no_grad():
         apart = torch.stack([(x.double() - y).norm() for x, y in zip(a, b, strict=True)]).norm()
         length = torch.stack([(y.double() - x).norm() for x, y in zip(before, b, strict=True)]).norm()
-        loss = (loss_a.double() - loss_b).abs() / loss_b.double().abs().clamp_min(1e-12)
+        loss = (
+            (loss_a.double() - loss_b).abs() / loss_b.double().abs().clamp_min(1e-12)
+        ).amax()  # of a stack: K losses
         worst = float(torch.maximum(apart / length.clamp_min(1e-30), loss))
     return worst, all(torch.equal(x, y) for x, y in zip((*a, loss_a), (*b, loss_b), strict=True))
 
