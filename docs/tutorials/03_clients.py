@@ -40,8 +40,8 @@ def turned(batch, degrees):
 
 # %%
 spec = uhn.mlp((196, 32, 10))
-personal = uhn.UniversalHypernetwork.for_specs([spec], condition=8, hidden=32, frequencies=128, seed=0)
-common = uhn.UniversalHypernetwork.for_specs([spec], hidden=32, frequencies=128, seed=0)
+personal = uhn.UniversalHypernetwork.for_specs([spec], condition=8, hidden=24, frequencies=64, seed=0)
+common = uhn.UniversalHypernetwork.for_specs([spec], hidden=24, frequencies=64, seed=0)
 torch.manual_seed(0)
 clients = uhn.Embeddings(len(KNOWN), 8)
 known = [turned(train, degrees) for degrees in KNOWN]
@@ -59,7 +59,7 @@ def loss(scores, labels):
     return F.cross_entropy(scores.reshape(-1, 10), labels.reshape(-1))
 
 
-settings = {"loss": loss, "steps": 400, "lr": 3e-3, "warmup": 20, "clip": 1.0, "progress": False}
+settings = {"loss": loss, "steps": 300, "lr": 3e-3, "warmup": 20, "clip": 1.0, "progress": False}
 for generator in (personal, common):
     generator.initialise([spec], steps=60, progress=False)
 uhn.fit(personal, {spec: batch}, embeddings=clients, **settings)
@@ -77,7 +77,7 @@ def served(degrees):
         return F.cross_entropy(uhn.run(spec, personal(spec, condition=condition), x), y)
 
     best = min(clients.weight.detach(), key=lambda condition: float(cost(condition).detach()))
-    return clients.fit_new(cost, steps=100, lr=0.02, start=best)
+    return clients.fit_new(cost, steps=60, lr=0.03, start=best)
 
 
 @torch.no_grad()

@@ -44,7 +44,7 @@ def losses(scores, labels):
 # %%
 spec = uhn.mlp((324, 8, 20))
 generator = uhn.UniversalHypernetwork.for_specs(
-    [spec], condition=1, condition_mode="film", hidden=32, frequencies=128, seed=0
+    [spec], condition=1, condition_mode="film", hidden=24, frequencies=64, seed=0
 )
 
 
