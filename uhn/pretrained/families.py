@@ -68,7 +68,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
         seed=2026,
         generator={"hidden": 64, "frequencies": 256},
         initialise={"steps": 200, "lr": 0.001},
-        train={"steps": 6000, "lr": 0.001, "warmup": 100, "batch_size": 64, "clip": 1.0},
+        train={"steps": 20000, "lr": 0.001, "warmup": 100, "batch_size": 64, "clip": 1.0},
     )
 }
 """By the name that :func:`uhn.from_pretrained` knows."""
