@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,13 +36,18 @@ REPOSITORY = Path(__file__).parent.parent
 FORKING = "UHN_TEST_FORKING_PYTHON"
 """Where the processes among which pytest shares the tests find the one :class:`Forking` of the first."""
 
+DATA = "UHN_TEST_DATA"
+"""And the one folder of real data, so that large files are unpacked once."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     if FORKING not in os.environ:
         server = Forking()
-        os.environ[FORKING] = server.python
+        data = tempfile.TemporaryDirectory()
+        os.environ |= {FORKING: server.python, DATA: data.name}
+        config.add_cleanup(data.cleanup)
         config.add_cleanup(server.close)
-        config.add_cleanup(lambda: os.environ.pop(FORKING))
+        config.add_cleanup(lambda: [os.environ.pop(name) for name in (FORKING, DATA)])
 
 
 LONGEST = ("workflow", "durability")
@@ -102,3 +108,9 @@ def repository() -> Path:
 def forking_python() -> str:
     """A Python for tests that start processes: what it imports beside uhn it has imported already."""
     return os.environ[FORKING]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """A folder for data from the mirror, shared by all tests that only read it."""
+    return Path(os.environ[DATA])

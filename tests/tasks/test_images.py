@@ -117,9 +117,9 @@ def test_real_digits(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not MIRROR, reason="needs the real files: UHN_DATA_MIRROR is not set")
-def test_real_photographs(tmp_path: Path) -> None:
-    fetch("cifar10", tmp_path, mirror=MIRROR)
-    train, test = DATASETS["cifar10"].read(tmp_path, 0)
+def test_real_photographs(real_data: Path) -> None:
+    fetch("cifar10", real_data, mirror=MIRROR)
+    train, test = DATASETS["cifar10"].read(real_data, 0)
     assert np.bincount(train.y).tolist() == [5000] * 10 and np.bincount(test.y).tolist() == [1000] * 10
     x = normalised("cifar10", torch.from_numpy(train.x[:5000]))
     assert x.mean().abs() < 0.05 and (x.std() - 1).abs() < 0.05
