@@ -2,7 +2,8 @@
 
 Checking all made a training step four times as long: a function within another was compiled anew whenever that one was
 called. It is checked where it is first made in a test, and any other for one call of every kind per test: other shapes
-or types of tensors, other numbers, other objects make another kind.
+or types of tensors, other numbers, other objects make another kind. Of a function that is called with ever other
+numbers, the first kinds are enough.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from torch import Tensor
 _types = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int may stand for a float
 _jaxtyped = jaxtyping.jaxtyped
 
-SEEN: set[Any] = set()
-"""What was checked in this test: functions with the kinds of their calls, and the code of functions within others."""
+SEEN: dict[Any, set[Any]] = {}
+"""What was checked in this test: the kinds of calls by function, and the code of functions within others."""
+
+MOST = 100
+"""Kinds of calls of a function that are checked per test."""
 
 
 def check(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,7 +40,7 @@ def jaxtyped(*, typechecker: Any) -> Callable[[Any], Any]:
         if "<locals>" in checked.__qualname__:
             if checked.__code__ in SEEN:
                 return checked
-            SEEN.add(checked.__code__)
+            SEEN[checked.__code__] = set()
         return _sparingly(checked, _jaxtyped(checked, typechecker=typechecker))
 
     return decorate
@@ -45,11 +49,14 @@ def jaxtyped(*, typechecker: Any) -> Callable[[Any], Any]:
 def _sparingly(plain: Callable[..., Any], checked: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(plain)
     def call(*args: Any, **keywords: Any) -> Any:
-        kind = (plain, *map(_kind, args), *((name, _kind(value)) for name, value in keywords.items()))
-        if kind in SEEN:
+        kinds = SEEN.setdefault(plain, set())
+        if len(kinds) >= MOST:
+            return plain(*args, **keywords)
+        kind = (*map(_kind, args), *((name, _kind(value)) for name, value in keywords.items()))
+        if kind in kinds:
             return plain(*args, **keywords)
         result = checked(*args, **keywords)
-        SEEN.add(kind)
+        kinds.add(kind)
         return result
 
     return call
