@@ -2,8 +2,7 @@
 
 Checking all made a training step four times as long: a function within another was compiled anew whenever that one was
 called. It is checked where it is first made in a test, and any other for one call of every kind per test: other shapes
-or types of tensors, other numbers, other objects make another kind. Of a function that is called with ever other
-numbers, the first kinds are enough.
+or types of tensors, other numbers, other objects make another kind.
 """
 
 from __future__ import annotations
@@ -19,11 +18,8 @@ from torch import Tensor
 _types = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int may stand for a float
 _jaxtyped = jaxtyping.jaxtyped
 
-SEEN: dict[Any, set[Any]] = {}
-"""What was checked in this test: the kinds of calls by function, and the code of functions within others."""
-
-MOST = 100
-"""Kinds of calls of a function that are checked per test."""
+SEEN: set[Any] = set()
+"""What was checked in this test: functions with the kinds of their calls, and the code of functions within others."""
 
 
 def check(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,7 +36,7 @@ def jaxtyped(*, typechecker: Any) -> Callable[[Any], Any]:
         if "<locals>" in checked.__qualname__:
             if checked.__code__ in SEEN:
                 return checked
-            SEEN[checked.__code__] = set()
+            SEEN.add(checked.__code__)
         return _sparingly(checked, _jaxtyped(checked, typechecker=typechecker))
 
     return decorate
@@ -49,14 +45,11 @@ def jaxtyped(*, typechecker: Any) -> Callable[[Any], Any]:
 def _sparingly(plain: Callable[..., Any], checked: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(plain)
     def call(*args: Any, **keywords: Any) -> Any:
-        kinds = SEEN.setdefault(plain, set())
-        if len(kinds) >= MOST:
-            return plain(*args, **keywords)
-        kind = (*map(_kind, args), *((name, _kind(value)) for name, value in keywords.items()))
-        if kind in kinds:
+        kind = (plain, *map(_kind, args), *((name, _kind(value)) for name, value in keywords.items()))
+        if kind in SEEN:
             return plain(*args, **keywords)
         result = checked(*args, **keywords)
-        kinds.add(kind)
+        SEEN.add(kind)
         return result
 
     return call
