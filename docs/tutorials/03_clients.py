@@ -67,6 +67,8 @@ uhn.fit(common, {spec: lambda number: [part.flatten(0, 1) for part in batch(numb
 
 # %% [markdown]
 # A new client: `fit_new` finds the vector that suits its rows. It begins at the known client that suits them best.
+# The new ones are 15 degrees from a known one. Halfway, at 22.5, this small budget is not enough: in one of three runs,
+# which differed in nothing but rounding, one model for all served them as well.
 
 
 # %%

@@ -152,7 +152,7 @@ class ComputeSettings(Settings):
     kernel: Literal["auto", "eager", "fused"] = Field(
         default="auto",
         description="how a generator is evaluated: auto takes compiled kernels where they can be built (in C on a CPU, "
-        "in Triton on a GPU), eager torch alone, fused refuses to do without. A result stands whichever way it was "
+        "in Triton on a GPU in bf16), eager torch alone, fused refuses to do without. A result stands whichever way it was "
         "made, and says which; progress is resumed the same way only",
     )
     cache_mib: int = Field(
