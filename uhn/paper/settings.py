@@ -152,8 +152,8 @@ class ComputeSettings(Settings):
     kernel: Literal["auto", "eager", "fused"] = Field(
         default="auto",
         description="how a generator is evaluated: auto takes compiled kernels where they can be built (in C on a CPU, "
-        "in Triton on a GPU in bf16), eager torch alone, fused refuses to do without. A result stands whichever way it was "
-        "made, and says which; progress is resumed the same way only",
+        "in Triton on a GPU in bf16), eager torch alone, fused refuses to do without. A result stands whichever way it "
+        "was made, and says which; progress is resumed the same way only",
     )
     cache_mib: int = Field(
         default=448, ge=0, le=2**20, description="MiB of a generator's plans that are kept from step to step"
