@@ -131,6 +131,17 @@ def test_unequal_arms_confirm_nothing(tmp_path: Path) -> None:
     assert found.verdict == "right direction" and found.unequal == ("train.batch_size 256 against 32",)
 
 
+def test_arms_of_the_papers_budget_may_not_differ_in_precision(tmp_path: Path) -> None:
+    """A GPU takes bf16 where the settings leave it open, a CPU fp32; the paper trained both arms in one."""
+    arms: dict[str, list[float | None]] = {"uhn": [0.981, 0.982, 0.983], "direct": [0.980, 0.981, 0.982]}
+    book = made(arms, tmp_path)
+    assert judge(CLOSE, book).verdict == "confirmed"
+    for name, run in book.runs.items():
+        run.settings["precision"] = "fp32" if "/direct/" in name else "bf16"  # type: ignore[index]
+    found = judge(CLOSE, book)
+    assert found.verdict == "right direction" and found.unequal == ("precision bf16 against fp32",)
+
+
 def test_steps_must_be_equal_where_the_claim_says_so(tmp_path: Path) -> None:
     arms: dict[str, list[float | None]] = {"uhn": [0.981, 0.982, 0.983], "direct": [0.980, 0.981, 0.982]}
     book = made(arms, tmp_path)

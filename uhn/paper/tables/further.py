@@ -10,10 +10,13 @@ from uhn.paper.tables.keys import CellKey
 FURTHER: dict[str, tuple[str, str]] = {
     "kan-ellipj": ("ellipj", "rmse"),
     "kan-ellipj-bf16": ("ellipj, bf16", "rmse"),
+    "kan-ellipj-fp16": ("ellipj, fp16", "rmse"),
     "cora-gcn": ("Cora GCN", "accuracy"),
     "cora-gcn-bf16": ("Cora GCN, bf16", "accuracy"),
+    "cora-gcn-fp16": ("Cora GCN, fp16", "accuracy"),
     "mnist-mlp": ("MNIST MLP", "accuracy"),
     "mnist-mlp-bf16": ("MNIST MLP, bf16", "accuracy"),
+    "mnist-mlp-fp16": ("MNIST MLP, fp16", "accuracy"),
 }
 """Its rows: by experiment of params.yaml, what is printed for it and its metric, ``accuracy`` or ``rmse``."""
 
