@@ -20,16 +20,65 @@ from uhn.layers.functional import activate, dropout, layer_norm
 from uhn.transforms import composing, forming, mapped, traced
 from uhn.vocabulary import AnyActivation
 
+CACHED_ROWS = 2048
+"""Rows of a dense matrix that stay in a core's second-level cache at usual widths (64 float32 each: half a MiB)."""
+
+WORTH_CUTTING = 8
+"""Entries per sum below which it is not cut: the sums of the parts would cost more than the cache saves (measured)."""
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """Where the entries of a sparse matrix stand, row by row; on a CPU in bands of columns whose sums are added up."""
+
+    rows: int
+    columns: int
+    bands: int
+    pointers: Tensor
+    """``[bands * rows + 1]``: where the entries of a row in a band begin."""
+    minor: Tensor
+    """Column of every entry, in this order."""
+    order: Tensor | None
+    """Which entry each is; None for as they are given."""
+
+    @classmethod
+    def of(cls, major: Tensor, minor: Tensor, shape: tuple[int, int]) -> Compressed:
+        """Build it from the row and column of every entry, each ``[nnz]`` in any order."""
+        (rows, columns), bands = shape, 1
+        if major.device.type == "cpu":
+            wanted = -(-columns // CACHED_ROWS)
+            bands = wanted if major.numel() >= WORTH_CUTTING * rows * wanted else 1
+        if bands > 1:
+            major = minor // CACHED_ROWS * rows + major
+        order = None if bool((major[1:] >= major[:-1]).all()) else torch.argsort(major, stable=True)
+        pointers = torch.zeros(bands * rows + 1, dtype=torch.int64, device=major.device)
+        pointers[1:] = torch.cumsum(torch.bincount(major, minlength=bands * rows), 0)
+        return cls(rows, columns, bands, pointers, minor if order is None else minor[order], order)
+
+    def times(self, values: Tensor, dense: Tensor) -> Tensor:
+        """The matrix with entries ``values [nnz]`` times ``dense [columns, C]``."""
+        entries = values if self.order is None else values.index_select(0, self.order)
+        if dense.device.type == "cpu":  # a sum of weighted rows: a quarter of the sparse product's time (measured)
+            sums = F.embedding_bag(
+                self.minor, dense, self.pointers, mode="sum", per_sample_weights=entries, include_last_offset=True
+            )
+            return sums if self.bands == 1 else sums.view(self.bands, self.rows, -1).sum(0)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse (CSR|invariant)")
+            shape = self.rows, self.columns
+            matrix = torch.sparse_csr_tensor(self.pointers, self.minor, entries, shape, check_invariants=False)
+            return torch.sparse.mm(matrix, dense)
+
 
 @dataclass(frozen=True)
 class Pattern:
-    """Where the entries of a sparse matrix stand, sorted by row and (for the transposed product) by column."""
+    """Where the entries of a sparse matrix stand, and how it and its transposed are multiplied."""
 
     shape: tuple[int, int]
     rows: Tensor
     columns: Tensor
-    by_row: tuple[Tensor, Tensor, Tensor]
-    by_column: tuple[Tensor, Tensor, Tensor]
+    by_row: Compressed
+    by_column: Compressed
 
     @property
     def transposed(self) -> Pattern:
@@ -39,23 +88,8 @@ class Pattern:
     @classmethod
     def of(cls, rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> Pattern:
         """Build it from the row and column of every entry, each ``[nnz]`` in any order."""
-        return cls(shape, rows, columns, _compress(rows, columns, shape[0]), _compress(columns, rows, shape[1]))
-
-
-def _compress(major: Tensor, minor: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (pointers ``[size + 1]``, minor index in order, order of the entries) of a compressed layout."""
-    order = torch.argsort(major, stable=True)
-    pointers = torch.zeros(size + 1, dtype=torch.int64, device=major.device)
-    pointers[1:] = torch.cumsum(torch.bincount(major, minlength=size), 0)
-    return pointers, minor[order], order
-
-
-def _times(compressed: tuple[Tensor, Tensor, Tensor], values: Tensor, dense: Tensor, rows: int) -> Tensor:
-    pointers, minor, order = compressed
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse (CSR|invariant)")
-        matrix = torch.sparse_csr_tensor(pointers, minor, values[order], (rows, dense.shape[0]), check_invariants=False)
-        return torch.sparse.mm(matrix, dense)
+        by_row, by_column = Compressed.of(rows, columns, shape), Compressed.of(columns, rows, shape[::-1])
+        return cls(shape, rows, columns, by_row, by_column)
 
 
 class _SparseProduct(torch.autograd.Function):
@@ -63,7 +97,7 @@ class _SparseProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(values: Tensor, dense: Tensor, pattern: Pattern) -> Tensor:
-        return _times(pattern.by_row, values, dense, pattern.shape[0])
+        return pattern.by_row.times(values, dense)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Pattern], output: Tensor) -> None:
