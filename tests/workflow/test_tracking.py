@@ -147,6 +147,12 @@ def test_what_the_readme_says_was_found_is_what_is_kept(repository: Path) -> Non
         text.index("## Use it") < text.index(found) < text.index("## Where to go on")
         and found.count("\n| ") == len(CLAIMS) + 2
     )
+    rows = [row for row in found.splitlines() if row.startswith("| **")]
+    assert [row.endswith(".md) |") for row in rows] == [" | – | – | " not in row for row in rows]
+    for number, link in re.findall(r"Table (\d+)\]\((.*)\) \|$", found, re.M):
+        assert (repository / link).read_text(encoding="utf-8").startswith(f"# Table {number}. ")
+    for sentence, link in re.findall(r"^\| \*\*[^|]*\| (.*?) \|.*: \[arms\]\((.*)\) \|$", found, re.M):
+        assert f"| {sentence} | Table" in (repository / link).read_text(encoding="utf-8")
     assert f"]({PICTURE.as_posix()})" in found and (repository / PICTURE).stat().st_size <= 200_000
 
 

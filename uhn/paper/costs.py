@@ -85,6 +85,15 @@ def read_costs(results: Path) -> Seconds:
     return {key: phases for key, phases in entries if isinstance(phases, dict) and _timed_whole(phases)}
 
 
+def timed_on(results: Path) -> str:
+    """The machine of what :func:`measure` wrote, empty if there is nothing that can be read."""
+    try:
+        machine = read_record(results / FILE)["hardware"]
+        return f"{machine['processor']} ({machine['device']}, cores: {machine['cores']})"
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
 def _timed_whole(phases: dict[str, object]) -> bool:
     times = [phases.get(kind) for kind in ("init", "train")]
     return all(isinstance(value, int | float) and 0 <= value < 1e9 for value in times)

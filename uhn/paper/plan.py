@@ -14,7 +14,7 @@ from pathlib import Path
 from uhn.paper.budget import PaperRun, run_steps
 from uhn.paper.checks import check_run
 from uhn.paper.config import Config, ConfigError
-from uhn.paper.costs import Cost
+from uhn.paper.costs import Cost, timed_on
 from uhn.paper.names import FOLDER, RunId, group_name
 from uhn.paper.settings import Method, RunSettings
 from uhn.paper.sweeps.stages import Outcome, Stage, Sweep
@@ -222,6 +222,10 @@ def describe(plan: Plan, results: Path) -> str:
         lines.append(line("final runs", list(plan.runs.values())))
     lines.append(line("all, once", list(everything.values())))
     lines.append(f"jobs: {len(plan.groups) + len(plan.sweep_groups)}")
+    if cost.seconds:
+        on = timed_on(results)
+        timed = f"from steps timed on {on} and " * bool(on)
+        lines.append(f"hours: one run after another, {timed}from finished runs of this machine's kind of device")
     return "\n".join(lines)
 
 

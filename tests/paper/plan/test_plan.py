@@ -138,6 +138,11 @@ def test_hours_come_from_finished_runs(text: str, tmp_path: Path) -> None:
     line = next(line for line in describe(plan, tmp_path).splitlines() if line.startswith("table01"))
     assert line.split()[1] == "2"
     assert line.split()[-1] == "2.00"
+    assert describe(plan, tmp_path).splitlines()[-1].startswith("hours: one run after another, from finished runs")
+    (tmp_path / "costs.json").write_text(
+        json.dumps({"hardware": {"processor": "Z80", "device": "cpu", "cores": 1}, "seconds_per_step": {}})
+    )
+    assert "from steps timed on Z80 (cpu, cores: 1) and from" in describe(plan, tmp_path)
     there = metrics["hardware"] | {"device": "cuda" if metrics["hardware"]["device"] == "cpu" else "cpu"}
     (folder / "metrics.json").write_text(json.dumps(metrics | {"hardware": there}))
     assert "not measured" in describe(plan, tmp_path), "the hours of another kind of device"

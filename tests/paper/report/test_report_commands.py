@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,8 @@ def test_figures_are_drawn_where_their_runs_are(results: Path) -> None:
         (["explain", "table99", "a", "b"], "no table 'table99'; tables: table01"),
         (["explain", "table01", "a", "uhn"], "no row 'a'; rows: mnist-mlp"),
         (["explain", "table01", "mnist-mlp", "b"], "no column 'b'; columns: "),
+        (["explain", "table01"], "table01 wants a row; rows: mnist-mlp"),
+        (["explain", "table01", "mnist-mlp"], "table01 wants a column; columns: "),
     ],
 )
 def test_bad_input_says_what_there_is(results: Path, words: list[str], message: str) -> None:
@@ -87,6 +90,8 @@ def test_explain_shows_the_whole_way(results: Path, capsys: pytest.CaptureFixtur
         "table01 / mnist-mlp / uhn: 98.00 ± 0.00 (reduced, ≠)",
         "paper      98.41 (inferred: Table 5's K = 0 is most likely this run)",
         "differs    seeds 2 (paper 3)",
+        "seeds      1, 2",
+        "hardware   ",
         "initialisation loss: ",
         "training loss: ",
         "accuracy % while training: ",
@@ -101,3 +106,24 @@ def test_explain_shows_the_whole_way(results: Path, capsys: pytest.CaptureFixtur
         assert part in text
     assert command("explain", "table01", "mnist-mlp", "params_uhn", "--results", results, "--no-plan") == 0
     assert "rests on no run" in capsys.readouterr().out
+
+
+def test_explain_says_where_a_cell_that_has_no_run_here_has_one(
+    tmp_path: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a fresh clone, where only what is kept has numbers."""
+    (tmp_path / "reference/paper").mkdir(parents=True)
+    for name in ("records.jsonl", "histories.csv", "params.yaml"):
+        shutil.copy(repository / "results/reference/paper" / name, tmp_path / "reference/paper")
+    places = ["--results", tmp_path, "--params", repository / "params.yaml"]
+    assert command("explain", "table01", "citeseer-gat", "uhn", *places) == 0
+    text = capsys.readouterr().out
+    told = next(line for line in text.splitlines() if line.startswith("elsewhere "))
+    assert text.splitlines()[0].endswith(": not run")
+    value = told.removeprefix("elsewhere").partition(" in paper (reference): ")[0].strip().partition(" (")[0]
+    again = told.partition(": uhn ")[2].split()
+    assert again[-2:] == ["--results", str(tmp_path / "reference")]
+    assert command(*again, "--params", repository / "params.yaml") == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"table01 / citeseer-gat / uhn: {value} (") and "±" in value
+    assert "\nseeds      21962, " in text and "\nhardware   NVIDIA H200 (cuda): " in text

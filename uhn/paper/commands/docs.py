@@ -59,8 +59,8 @@ PICTURE = Path("docs/report.png")
 FOUND = """{picture}
 {headline}
 
-| verdict | what the paper claims | difference, 95 % interval | tried on | seeds | share of its steps |
-| --- | --- | ---: | --- | ---: | ---: |
+| verdict | what the paper claims | difference, 95 % interval | tried on | seeds | share of its steps | shown in |
+| --- | --- | ---: | --- | ---: | ---: | --- |
 {claims}
 
 Differences are points of accuracy, of RMSEs ratios. A claim is *confirmed* or *contradicted* only if its arms are equal
@@ -110,11 +110,24 @@ def what_was_found(kept: Path) -> str:
 
     shelf = open_shelf(kept)
     columns = ("verdict", "sentence", "result", "on", "seeds", "share")
-    rows = [[row[column] or "–" for column in columns] for row in first(shelf, lambda book, group: "")["claims"]]
-    lines = [f"| **{verdict}** | {' | '.join(rest)} |" for verdict, *rest in rows]
+    claims = first(shelf, lambda book, group: "")["claims"]
+    rows = [[row[column] or "–" for column in columns] for row in claims]
+    shown = [_shown_in(kept, row) for row in claims]
+    lines = [f"| **{verdict}** | {' | '.join(rest)} | {at} |" for (verdict, *rest), at in zip(rows, shown, strict=True)]
     seen = (kept.parents[1] / PICTURE).is_file()
     picture = f"\n![The first screen of the report]({PICTURE.as_posix()})\n" if seen else ""
     return FOUND.format(picture=picture, headline=headline(shelf), claims="\n".join(lines))
+
+
+def _shown_in(kept: Path, claim: dict[str, Any]) -> str:
+    """The first table of a claim, linked to the one that its evidence is in, or to where its arms are told instead."""
+    title, name = claim["tables"][0]
+    folder = Path("results") / kept.name / claim["profile"]
+    if not claim["profile"]:
+        return title
+    if claim["as_paper"] and (kept / claim["profile"] / f"tables/{name}.md").is_file():
+        return f"[{title}]({(folder / 'tables' / name).as_posix()}.md)"
+    return f"{title}: [arms]({(folder / 'claims.md').as_posix()})"
 
 
 def how_fast(steps: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 from uhn.paper.config import load_config
 from uhn.paper.plan import Plan
 from uhn.paper.report import terminal
+from uhn.paper.report.evidence import Shelf
 from uhn.paper.report.explain import explain
 from uhn.paper.report.measure import write_facts
 from uhn.paper.report.reference import keep
-from uhn.paper.report.render import OVERVIEW, open_book, render, render_overview
+from uhn.paper.report.render import OVERVIEW, open_book, open_shelf, render, render_overview
 
 
 def add_render(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +35,8 @@ def add_render(parser: argparse.ArgumentParser) -> None:
 def add_explain(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``uhn explain``."""
     parser.add_argument("table", help="e.g. table01")
-    parser.add_argument("row", help="e.g. mnist-mlp")
-    parser.add_argument("column", help="e.g. uhn")
+    parser.add_argument("row", nargs="?", default="", help="e.g. mnist-mlp; without one, the rows are named")
+    parser.add_argument("column", nargs="?", default="", help="e.g. uhn; without one, the columns are named")
     parser.set_defaults(handler=_explain)
     _add_places(parser)
     parser.add_argument("--no-plan", action="store_true", help="take what is found for everything there should be")
@@ -93,5 +95,13 @@ def _keep(arguments: argparse.Namespace) -> int:
 
 def _explain(arguments: argparse.Namespace) -> int:
     curve = terminal.draw if sys.stdout.isatty() else terminal.tell
-    print(explain(_book(arguments), arguments.table, arguments.row, arguments.column, curve=curve))
+    cell = (arguments.table, arguments.row, arguments.column)
+    print(explain(_book(arguments), *cell, curve=curve, others=lambda: _others(arguments)))
     return 0
+
+
+def _others(arguments: argparse.Namespace) -> Shelf | None:
+    """Results of all profiles, if there are any that can be read: this cell does not rest on them."""
+    with contextlib.suppress(ValueError):
+        return open_shelf(arguments.results, arguments.params if arguments.params.is_file() else None)
+    return None

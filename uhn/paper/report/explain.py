@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from uhn.paper.names import group_name
 from uhn.paper.report import terminal
 from uhn.paper.report.book import Book
 from uhn.paper.report.coverage import status
+from uhn.paper.report.evidence import Shelf
 from uhn.paper.report.tables import build, shown
 from uhn.paper.runs.archive import HISTORIES, RECORDS
 from uhn.paper.runs.checkout import in_words
@@ -24,7 +26,14 @@ Curve = Callable[[str, terminal.Points], list[str]]
 
 
 def explain(
-    book: Book, table: str, row: str, column: str, *, root: Path | None = None, curve: Curve = terminal.tell
+    book: Book,
+    table: str,
+    row: str,
+    column: str,
+    *,
+    root: Path | None = None,
+    curve: Curve = terminal.tell,
+    others: Callable[[], Shelf | None] = lambda: None,
 ) -> str:
     """What stands in a cell, beside the paper's value, why, and where its runs, settings, data, code and curves are.
 
@@ -35,6 +44,7 @@ def explain(
         column: key of the column, e.g. ``uhn``.
         root: folder that paths are shown relative to.
         curve: how curves are shown, by their title and points.
+        others: every profile's results, asked for a cell that has none here.
 
     Raises:
         ValueError: for a table, row or column that does not exist, naming those that do.
@@ -56,6 +66,14 @@ def explain(
     if evidence.baseline is not None:
         lines.append(f"baseline   {evidence.baseline}")
     lines += [f"missing    {name}" for name in evidence.missing]
+    if evidence.found:
+        lines.append(f"seeds      {', '.join(str(run['seed']) for run in evidence.found)}")
+        machines = Counter(f"{r['hardware'].get('processor')} ({r['hardware'].get('device')})" for r in evidence.found)
+        lines.append(f"hardware   {', '.join(f'{name}: {count}' for name, count in machines.items())}")
+    elif (shelf := others()) and (best := shelf.origins.get(evidence.key.group)) and best.found:
+        found = shown(build(declared[table], best).cell(row, column))
+        again = f"uhn explain {table} {row} {column} --profile {best.profile}"
+        lines.append(f"elsewhere  {found} in {best.label}: {again} --results {(shelf.folder or Path()) / best.place}")
     for run in evidence.found:
         lines += ["", *_run(run, evidence.paper, root), *_curves(run, curve)]
         lines += ["other      settings than the plan's: no number rests on it"] * (run in evidence.other)

@@ -88,6 +88,8 @@ def _claim(told: Judged, href: Callable[[Book, str], str]) -> dict[str, Any]:
         "share": percent_of(told.share),
         "tables": [(name, _table(name)) for name in claim.tables],
         "label": told.book.label if finding.arms else "",
+        "profile": told.book.profile if finding.arms else "",
+        "as_paper": not finding.instead,
         "reasons": [f"{word}: {', '.join(what)}" for word, what in reasons if what],
         "arms": [
             {

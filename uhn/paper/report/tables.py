@@ -151,7 +151,8 @@ class Table:
         columns = [c.key for c in self.spec.columns]
         for kind, key, keys in (("row", row, rows), ("column", column, columns)):
             if key not in keys:
-                raise ValueError(f"{self.spec.name} has no {kind} {key!r}; {kind}s: {', '.join(keys)}")
+                problem = f"has no {kind} {key!r}" if key else f"wants a {kind}"
+                raise ValueError(f"{self.spec.name} {problem}; {kind}s: {', '.join(keys)}")
         return self.cells[rows.index(row)][columns.index(column)]
 
 
