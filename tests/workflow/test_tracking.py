@@ -16,7 +16,7 @@ import yaml
 from recorded import recorded
 
 from uhn.paper.cli import main
-from uhn.paper.commands.docs import PICTURE, SECTIONS, how_fast, settings_reference, what_was_found, with_part
+from uhn.paper.commands.docs import PICTURE, SECTIONS, how_fast, on_a_gpu, settings_reference, what_was_found, with_part
 from uhn.paper.commands.track import pipeline_file
 from uhn.paper.config import load_config
 from uhn.paper.plan import Plan
@@ -158,13 +158,32 @@ def test_what_the_readme_says_was_found_is_what_is_kept(repository: Path) -> Non
 
 def test_how_fast_the_readme_says_it_is_was_measured(repository: Path) -> None:
     text = (repository / "README.md").read_text(encoding="utf-8")
-    said = how_fast(repository / "benchmarks/results/steps.csv")
+    said = how_fast(repository / "benchmarks/results")
     assert with_part(text, "performance", said) == text, "run: uhn docs"
     told = re.search(r"([\d.]+) to ([\d.]+) \(fp32\)", said)
     pairs = re.findall(r"\| fp32 \| ([\d.]+) s \| ([\d.]+) s \|", said)
     assert told and len(pairs) == 4
     ratios = [float(theirs) / float(ours) for ours, theirs in pairs]
     assert [min(ratios), max(ratios)] == pytest.approx([float(told[1]), float(told[2])], rel=0.03)
+
+
+def test_what_the_readme_says_of_a_gpu_is_what_the_benchmarks_table_shows(repository: Path) -> None:
+    """That table is written by another program from the same lines."""
+    said = " ".join(how_fast(repository / "benchmarks/results").split())
+    page = (repository / "benchmarks/README.md").read_text(encoding="utf-8")
+    table = page.split("<!-- lease: written by the script -->")[1].split("<!-- end of lease -->")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if "/uhn |" in line]
+    rows.sort(key=lambda row: float(row[2]))
+    faster = [float(row[5]) for row in rows]
+    first, last = rows[0], rows[-1]
+    assert f"{len(rows)} rows" in said and f"{min(faster)} to {max(faster)} times as fast" in said
+    assert f"{first[2]} ({first[0][:-4]}) to {last[2]} ms ({last[0][:-4]}) in bf16" in said and "form in fp16" in said
+    assert table.split(",")[0].strip() in said, "the card"
+    lines = [json.loads(line) for line in (repository / "benchmarks/results/lease.jsonl").read_text().splitlines()]
+    changed = [line | {"ms": 7 * line["ms"]} if line.get("row") == first[0] else line for line in lines]
+    assert on_a_gpu(changed)["least"]["row"] == rows[1][0][:-4]
+    with pytest.raises(ValueError, match="wanted steps of one card"):
+        on_a_gpu([*lines, lines[-1] | {"what": "step", "processor": "another"}])
 
 
 def test_a_file_per_cell_counts_seeds_and_diverged_ones(repository: Path, tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -46,7 +48,10 @@ arithmetic: {speedups} times as fast.
 | --- | ---: | --- | ---: | ---: | ---: |
 {rows}
 
-How that was measured, the memory it takes and GPUs: [benchmarks/README.md](benchmarks/README.md).
+On one {card}, {count} rows of Table 1 in {own}: {least[ms]:.2f} ({least[row]}) to {most[ms]:.2f} ms ({most[row]}), \
+{low:.1f} to {high:.1f} times as fast
+as the straightforward form in {other}, the faster of eager and, where timed, compiled. [How, with the memory it takes]\
+(benchmarks/README.md).
 """
 WORKFLOW = """
 Data, then the jobs that search and train, then everything that is rendered, in the profile `quick`:
@@ -83,7 +88,7 @@ def write_docs(args: argparse.Namespace) -> int:
     reference, pipeline, readme = (args.root / name for name in ("docs/settings.md", "docs/pipeline.md", "README.md"))
     drawn = with_part(pipeline.read_text(encoding="utf-8"), "workflow", WORKFLOW.format(graph=rule_graph()))
     text = with_part(readme.read_text(encoding="utf-8"), "results", what_was_found(args.root / "results" / "reference"))
-    text = with_part(text, "performance", how_fast(args.root / "benchmarks/results/steps.csv"))
+    text = with_part(text, "performance", how_fast(args.root / "benchmarks/results"))
     write_atomically(reference, settings_reference())
     write_atomically(pipeline, drawn)
     write_atomically(readme, text)
@@ -130,9 +135,9 @@ def _shown_in(kept: Path, claim: dict[str, Any]) -> str:
     return f"{title}: [arms]({(folder / 'claims.md').as_posix()})"
 
 
-def how_fast(steps: Path) -> str:
-    """Return the steps that were timed on both sides as Markdown."""
-    with steps.open(encoding="utf-8", newline="") as lines:
+def how_fast(measured: Path) -> str:
+    """Return the steps that were timed on both sides, on a CPU and on a GPU, as Markdown."""
+    with (measured / "steps.csv").open(encoding="utf-8", newline="") as lines:
         timed = [row for row in csv.DictReader(lines) if row["speedup"]]
     ratios = {kind: [float(r["speedup"]) for r in timed if r["precision"] == kind] for kind in ("fp32", "bf16")}
     rows = [
@@ -141,7 +146,45 @@ def how_fast(steps: Path) -> str:
         for row in timed
     ]
     speedups = ", ".join(f"{min(found):.1f} to {max(found):.1f} ({kind})" for kind, found in ratios.items())
-    return PERFORMANCE.format(processor=timed[0]["processor"], speedups=speedups, rows="\n".join(rows))
+    leased = (measured / "lease.jsonl").read_text(encoding="utf-8").splitlines()
+    gpu = on_a_gpu([json.loads(line) for line in leased])
+    return PERFORMANCE.format(processor=timed[0]["processor"], speedups=speedups, rows="\n".join(rows), **gpu)
+
+
+def on_a_gpu(lines: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What the last lines of :data:`PERFORMANCE` name, from a rented card's timed steps of both forms.
+
+    Raises:
+        ValueError: if they are of several cards, or a side's of several precisions.
+    """
+    steps = [line for line in lines if line["what"] == "step"]
+    sides: dict[str, dict[str, Any]] = {}
+    for line in steps:
+        sides.setdefault(line["row"], {})[line["side"]] = line
+    pairs = [(found["ours"], others) for found in sides.values() if (others := _others(found)) and "ours" in found]
+    cards = {line["processor"] for line in steps}
+    own = {ours["precision"] for ours, _ in pairs}
+    other = {each["precision"] for _, others in pairs for each in others}
+    if not len(cards) == len(own) == len(other) == 1:
+        raise ValueError(f"wanted steps of one card, one precision per side, got {cards}, {own} and {other}")
+    ratios = [min(each["ms"] for each in others) / ours["ms"] for ours, others in pairs]
+    told = [{"ms": ours["ms"], "row": ours["row"].removesuffix("/uhn")} for ours, _ in pairs]
+    least, most = (pick(told, key=lambda line: line["ms"]) for pick in (min, max))
+    return {
+        "card": cards.pop(),
+        "count": len(pairs),
+        "own": own.pop(),
+        "other": other.pop(),
+        "least": least,
+        "most": most,
+        "low": min(ratios),
+        "high": max(ratios),
+    }
+
+
+def _others(sides: dict[str, Any]) -> list[Any]:
+    """The straightforward forms that were timed, each a line."""
+    return [line for side, line in sides.items() if side != "ours"]
 
 
 def settings_reference() -> str:
