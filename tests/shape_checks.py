@@ -2,7 +2,7 @@
 
 Checking all made a training step four times as long: a function within another was compiled anew whenever that one was
 called. It is checked where it is first made in a test, and any other for one call of every kind per test: other shapes
-or types of tensors, other numbers, other objects make another kind.
+or types of tensors, other numbers, other objects make another kind. Where no tensor is declared, the types alone do.
 """
 
 from __future__ import annotations
@@ -22,32 +22,36 @@ SEEN: set[Any] = set()
 """What was checked in this test: functions with the kinds of their calls, and the code of functions within others."""
 
 
-def check(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Check the types of ``function``, but not of constructors: settings check themselves, and tests see how."""
-    return function if function.__name__ == "__init__" else _types(function)
+check = _types
+"""What the import hook names as the checker of types."""
 
 
 def jaxtyped(*, typechecker: Any) -> Callable[[Any], Any]:
     """Stand in for the decorator that the import hook of jaxtyping puts on every function and class."""
 
     def decorate(checked: Any) -> Any:
-        if isinstance(checked, type):
-            return _jaxtyped(checked, typechecker=typechecker)
+        if isinstance(checked, type) or checked.__name__ == "__init__":
+            return checked  # no constructor: settings check themselves, and tests see how
         if "<locals>" in checked.__qualname__:
             if checked.__code__ in SEEN:
                 return checked
             SEEN.add(checked.__code__)
-        return _sparingly(checked, _jaxtyped(checked, typechecker=typechecker))
+        return _sparingly(checked, typechecker)
 
     return decorate
 
 
-def _sparingly(plain: Callable[..., Any], checked: Callable[..., Any]) -> Callable[..., Any]:
+def _sparingly(plain: Callable[..., Any], typechecker: Any) -> Callable[..., Any]:
+    checked: Callable[..., Any] | None = None  # made at the first call: most functions of a module see none
+    kind_of = _whole_kind if "Tensor" in str(plain.__annotations__) else _type
+
     @functools.wraps(plain)
     def call(*args: Any, **keywords: Any) -> Any:
-        kind = (plain, *map(_kind, args), *((name, _kind(value)) for name, value in keywords.items()))
+        nonlocal checked
+        kind = (plain, *map(kind_of, args), *((name, kind_of(value)) for name, value in keywords.items()))
         if kind in SEEN:
             return plain(*args, **keywords)
+        checked = checked or _jaxtyped(plain, typechecker=typechecker)
         result = checked(*args, **keywords)
         SEEN.add(kind)
         return result
@@ -55,16 +59,25 @@ def _sparingly(plain: Callable[..., Any], checked: Callable[..., Any]) -> Callab
     return call
 
 
-def _kind(value: Any) -> Any:
+def _whole_kind(value: Any) -> Any:
     match value:
         case Tensor():
             return value.shape, value.dtype
         case tuple() | list():
-            return type(value), *map(_kind, value)
+            return type(value), *map(_whole_kind, value)
         case dict():
-            return dict, *((key, _kind(each)) for key, each in value.items())
+            return dict, *((key, _whole_kind(each)) for key, each in value.items())
         case int() | str() | None:
             return type(value), value
         case float():
             return float
     return type(value), id(value)
+
+
+def _type(value: Any) -> Any:
+    match value:
+        case tuple() | list():
+            return type(value), frozenset(map(type, value))
+        case dict():
+            return dict, frozenset(map(type, value)), frozenset(map(type, value.values()))
+    return type(value)

@@ -29,6 +29,18 @@ def test_another_shape_type_number_or_order_is_checked_after_a_good_call() -> No
             first(*call)
 
 
+def test_where_no_tensor_is_declared_every_type_is_checked_and_what_comes_back() -> None:
+    @shape_checks.jaxtyped(typechecker=shape_checks.check)
+    def plain(value: object, of: list[int], by: dict[str, int]) -> int | None:
+        return value  # type: ignore[return-value]
+
+    plain(1, [1], {"a": 1})
+    for wrong in (("1", [1], {"a": 1}), (1, ["1"], {"a": 1}), (1, [1], {"a": "1"}), (1, [1], {1: 1}), (1, (1,), {})):
+        for _ in range(2):
+            with pytest.raises(Exception, match="[Tt]ype"):
+                plain(*wrong)  # type: ignore[arg-type]
+
+
 def test_a_function_within_another_is_checked_where_it_is_first_made() -> None:
     def make() -> object:
         @shape_checks.jaxtyped(typechecker=shape_checks.check)
