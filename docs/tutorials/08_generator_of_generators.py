@@ -41,10 +41,10 @@ print(f" → model {len(one(model))} weights")
 def train(depth, initialise):
     source = chain(depth)
     if initialise:
-        source.initialise([model], steps=60 * (depth + 1), lr=1e-3, progress=False)
+        source.initialise([model], steps=40 * (depth + 1), lr=1e-3, progress=False)
     batch = task.train_batch(0, 0)
     losses = [report.loss for report in uhn.fit(
-        source, {model: (batch.inputs, batch.target)}, loss=task.loss, steps=120, lr=1e-3, warmup=20, clip=0.1,
+        source, {model: (batch.inputs, batch.target)}, loss=task.loss, steps=80, lr=1e-3, warmup=20, clip=0.1,
         report_every=10, progress=False,
     )]  # fmt: skip
     with torch.no_grad():
@@ -62,6 +62,6 @@ for depth, initialise in ((0, True), (1, True), (1, False)):
 # %%
 figure, axis = plt.subplots(figsize=(6, 3))
 for name, losses in curves.items():
-    axis.semilogy(range(10, 121, 10), losses, label=name)
+    axis.semilogy(range(10, 81, 10), losses, label=name)
 axis.set(xlabel="step", ylabel="training loss")
 axis.legend(fontsize=8)
