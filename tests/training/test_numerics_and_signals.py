@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
+import resource
 import signal
 import struct
 import termios
@@ -42,6 +44,17 @@ def test_reproducible_sets_and_puts_back() -> None:
         raise RuntimeError("inside")
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.utils.deterministic.fill_uninitialized_memory
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="how another C library keeps memory is not ours to say")
+def test_a_reproducible_process_keeps_what_it_frees_for_the_next_step() -> None:
+    with reproducible(1):
+        faults = []
+        for _ in range(8):
+            step = [torch.ones(2**22) for _ in range(8)]  # 16 MiB each, all freed at once
+            del step
+            faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+    assert faults[-1] - faults[-3] < 1000, f"pages of 4 KiB taken anew, of {2 * 2**27 // 4096}"
 
 
 def test_autocast_by_name() -> None:

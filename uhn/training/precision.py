@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
+from uhn.training.machine import keep_freed_memory
+
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -45,7 +47,11 @@ def pick_device(name: str) -> torch.device:
 
 @contextmanager
 def reproducible(threads: int) -> Iterator[None]:
-    """Same seed, same machine, same thread count: the same bits. Every global that it sets is put back."""
+    """Same seed, same machine, same thread count: the same bits. Every global that it sets is put back.
+
+    Freed memory is kept from then on, as long as the process lasts.
+    """
+    keep_freed_memory()
     before = (
         torch.get_num_threads(),
         torch.get_deterministic_debug_mode(),
