@@ -2,7 +2,7 @@
 
 Checking all made a training step four times as long: a function within another was compiled anew whenever that one was
 called. It is checked where it is first made in a test, and any other for one call of every kind per test: other shapes
-or types of tensors, other numbers, other objects make another kind. Where no tensor is declared, the types alone do.
+or types of tensors, other numbers, other objects make another kind. Where no tensor is declared, types and texts do.
 """
 
 from __future__ import annotations
@@ -80,4 +80,6 @@ def _type(value: Any) -> Any:
             return type(value), frozenset(map(type, value))
         case dict():
             return dict, frozenset(map(type, value)), frozenset(map(type, value.values()))
+        case str():
+            return value  # it may have to be one of several
     return type(value)

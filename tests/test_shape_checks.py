@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import shape_checks
 import torch
@@ -39,6 +41,15 @@ def test_where_no_tensor_is_declared_every_type_is_checked_and_what_comes_back()
         for _ in range(2):
             with pytest.raises(Exception, match="[Tt]ype"):
                 plain(*wrong)  # type: ignore[arg-type]
+
+
+def test_a_text_that_is_none_of_those_declared_is_noticed_after_a_good_one() -> None:
+    @shape_checks.jaxtyped(typechecker=shape_checks.check)
+    def plain(split: Literal["train", "test"]) -> None: ...
+
+    plain("train")
+    with pytest.raises(Exception, match="[Tt]ype"):
+        plain("val")  # type: ignore[arg-type]
 
 
 def test_a_function_within_another_is_checked_where_it_is_first_made() -> None:
