@@ -80,7 +80,7 @@ def test_reduced_phases_are_the_same_angle_within_pi() -> None:
 def test_encodings_by_name() -> None:
     kinds = {name: type(make_encoding(name, 10, 4, 100.0, stream(0, "w"))) for name in ("gff", "positional", "raw")}
     assert kinds == {"gff": GaussianFourier, "positional": Positional, "raw": Raw}
-    with pytest.raises(ValueError, match="gff, positional, raw, got 'fourier'"):
+    with pytest.raises(ValueError, match="gff, positional, hash, raw, got 'fourier'"):
         make_encoding("fourier", 10, 4, 100.0, None)
     for frequencies, scale in ((0, 1.0), (4, 0.0), (4, -1.0)):
         with pytest.raises(ValueError, match="frequencies to be an integer >= 1|scale to be a finite number > 0"):

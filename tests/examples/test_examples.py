@@ -11,7 +11,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
-NUMBER = re.compile(r"-?\d+\.\d+|(?<![\w-])\d[\d,]*(?![\w-])")
+NUMBER = re.compile(r"\b(?:inf|nan)\b|-?\d+\.\d+|(?<![\w-])\d[\d,]*(?![\w-])")
 ELSEWISE = re.compile(r"initialisation: |fit: |mnist: |\s*$")
 """Progress, and what data there are."""
 

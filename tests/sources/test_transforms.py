@@ -13,7 +13,7 @@ from source_oracle import root as oracle_root
 from torch import Tensor
 from torch.func import functional_call, grad, jacrev, jvp, vmap
 
-from uhn.descriptors.encodings import CACHE
+from uhn.descriptors.frozen import CACHE
 from uhn.models.feedforward import mlp
 from uhn.models.hypernet import generated_uhn
 from uhn.sources import UniversalHypernetwork, WeightSource, trunk

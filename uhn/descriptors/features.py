@@ -13,8 +13,10 @@ from torch import Tensor
 
 from uhn.descriptors.batched import project_whole
 from uhn.descriptors.blocks import index_blocks, index_table
-from uhn.descriptors.encodings import CACHE, Encoding, GaussianFourier
+from uhn.descriptors.encodings import Encoding, GaussianFourier
+from uhn.descriptors.frozen import CACHE
 from uhn.descriptors.grids import Plan, Planner
+from uhn.descriptors.hashgrid import HashGrid, HashProjection, hash_pieces
 from uhn.descriptors.kernels import FourierProjection, pieces, plan_index
 from uhn.descriptors.maps import mapped_rows
 from uhn.descriptors.ranges import EPSILON, Ranges
@@ -84,6 +86,7 @@ class IndexFeatures:
             self.centre = (low + high) / 2
             self.scale = ((high - low).square() / 12 + EPSILON).rsqrt()
         self.whole = self.device.type == "cuda" if whole is None else whole
+        self.whole = self.whole and not isinstance(encoding, HashGrid)  # its features are not numbers to be formed
         self.kept: dict[tuple[torch.dtype, torch.device], Tensor] = {}
         self._blocks = index_blocks(spec)
         self._plan: tuple[Plan | None, Sequence[Any], Tensor | None] | None = None
@@ -129,7 +132,8 @@ class IndexFeatures:
 
     def dense(self) -> Float[Tensor, "N width"]:
         """Form all features in plan order: the straightforward way, for tests and tiny models."""
-        features = self.encoding(self.ranges.normalise_index(self.table))
+        whole = isinstance(self.encoding, HashGrid)
+        features = self.encoding(self.table if whole else self.ranges.normalise_index(self.table))
         order = self.order
         return features if order is None else features[order]
 
@@ -162,6 +166,8 @@ class IndexFeatures:
         self, weight: Tensor, bias: Tensor | None, low: torch.dtype | None = None, kernels: Kernels | None = None
     ) -> Projection:
         """Return the evaluation of the first layer for these weights (see :class:`Projection`)."""
+        if isinstance(self.encoding, HashGrid):
+            return HashProjection(weight, bias)
         if not isinstance(self.encoding, GaussianFourier):
             return TableProjection(self.encoding, self.scale, self.centre, weight, bias)
         plan = self._planned()[0]
@@ -188,6 +194,8 @@ class IndexFeatures:
     def _made(self) -> tuple[Plan | None, Sequence[Any], Tensor | None]:
         if self.whole:
             return None, (), None
+        if isinstance(self.encoding, HashGrid):
+            return None, hash_pieces(self.encoding, index_table(self.spec)), None
         if not isinstance(self.encoding, GaussianFourier):
             return None, table_pieces(self._blocks), None
         kept, state = self._shared, self._key and self._key[1:]

@@ -6,7 +6,7 @@ from typing import Literal, TypedDict
 
 from uhn.sources.conditions import Mode
 
-EncodingName = Literal["gff", "positional", "raw"]
+EncodingName = Literal["gff", "positional", "raw", "hash"]
 KernelName = Literal["auto", "eager", "fused"]
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from uhn.arguments import above_zero, integer, yes_or_no
 from uhn.descriptors.encodings import GaussianFourier, make_encoding
 from uhn.descriptors.features import IndexFeatures
+from uhn.descriptors.hashgrid import ENTRY, LEVELS, PER_FREQUENCY, HashedLinear, HashGrid
 from uhn.descriptors.ranges import STRUCTURE_NAMES, Ranges
 from uhn.descriptors.sharing import KEPT_MIB
 from uhn.models.spec import ModelSpec, one_spec, several_specs
@@ -39,7 +40,7 @@ class UniversalHypernetwork(WeightSource):
         frequencies: index frequencies, m.
         structure: whether the task-structure encoder takes part.
         structure_frequencies: its frequencies.
-        encoding: ``"gff"`` (Eq 3), ``"positional"`` or ``"raw"`` (Table 23).
+        encoding: ``"gff"`` (Eq 3), ``"positional"`` or ``"raw"`` (Table 23), or ``"hash"``, a learned hash grid.
         scale: standard deviation of the Fourier matrices, or the base of the positional bands.
         condition: width of a condition, d; 0 for none. A condition may be given with every call.
         condition_mode: ``"add"``: joins before the readout, so that K conditions share everything up to there;
@@ -132,7 +133,11 @@ class UniversalHypernetwork(WeightSource):
                 encoding, len(INDEX_FIELDS), frequencies, scale, stream(seed, "index fourier")
             )
             self.encoding.cache_mib = cache_mib
-            self.index = nn.Linear(self.encoding.width, hidden)
+            self.index: nn.Linear | HashedLinear
+            if isinstance(self.encoding, HashGrid):
+                self.index = HashedLinear(self.encoding.entries, hidden)
+            else:
+                self.index = nn.Linear(self.encoding.width, hidden)
             self.blocks = nn.ModuleList(ResidualBlock(hidden) for _ in range(blocks))
             self.readout = nn.Linear(hidden, 1)
             self.condition = ConditionEncoder(condition, hidden, blocks, condition_mode) if condition else None
@@ -203,7 +208,7 @@ class UniversalHypernetwork(WeightSource):
         dtype = features.working_dtype(self.index.weight)
         structure = self.structure_feature(spec)
         structure = None if structure is None else structure.to(dtype)
-        weight, bias, *tail = (tensor.to(dtype) for tensor in (*self.index.parameters(), *self.tail()))
+        weight, bias, *tail = (t.to(dtype) for t in (self.index.weight, self.index.bias, *self.tail()))
 
         def made(structure: Tensor | None, tail: list[Tensor], several: bool = False) -> Tensor:
             flat = generate(features, weight, bias, structure, tail, self.memory_mib, self.kernel, several=several)
@@ -339,9 +344,10 @@ def expected_counts(
 ) -> dict[str, int]:
     """Parameter counts of a root UHN by arithmetic alone (for plans and captions: no tensors are made)."""
     fields, tokens = len(INDEX_FIELDS), len(STRUCTURE_FIELDS)
-    width = {"gff": 2 * frequencies, "positional": 2 * 32 * fields, "raw": fields}[encoding]
-    frozen = {"gff": fields * frequencies, "positional": 32, "raw": 0}[encoding] + 2 * fields
-    trainable = (width + 1) * hidden + blocks * (2 * hidden * (hidden + 1) + 4 * hidden) + hidden + 1
+    frozen = {"gff": fields * frequencies, "positional": 32, "raw": 0, "hash": 0}[encoding] + 2 * fields
+    width = {"gff": 2 * frequencies, "positional": 2 * 32 * fields, "raw": fields, "hash": LEVELS * ENTRY}[encoding]
+    tables = LEVELS * PER_FREQUENCY * frequencies * ENTRY if encoding == "hash" else 0
+    trainable = tables + (width + 1) * hidden + blocks * (2 * hidden * (hidden + 1) + 4 * hidden) + hidden + 1
     if structure:
         d = 2 * structure_frequencies
         trainable += 6 * d * d + 10 * d + (d + 1) * hidden + hidden * (hidden + 1)
