@@ -20,6 +20,9 @@ Row = dict[str, Any]
 CONDITIONS = ("processor", "cores", "threads", "torch", "code")
 """Columns that two rows must share to stand in one table."""
 
+LIBRARY = ("layers", "models", "descriptors", "kernels", "sources", "training")
+"""Packages that a step runs through."""
+
 
 def conditions(threads: int) -> Row:
     """The machine, its threads, torch and the code that is measured (see :data:`CONDITIONS`)."""
@@ -33,7 +36,8 @@ def _code() -> str:
     """Digest of what a step runs through: comments and the scripts that only write do not change it."""
     here = Path(__file__).parent
     measured = code_digest(here / name for name in ("cases.py", "errors.py", "memory.py", "sides.py"))
-    return f"{package_digest('vocabulary.py', 'models', 'descriptors', 'sources')[:8]}-{measured[:8]}"
+    library = package_digest("vocabulary.py", "products.py", *LIBRARY)
+    return f"{library[:8]}-{measured[:8]}"
 
 
 def same_conditions(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
