@@ -125,5 +125,5 @@ def test_explain_says_where_a_cell_that_has_no_run_here_has_one(
     assert again[-2:] == ["--results", str(tmp_path / "reference")]
     assert command(*again, "--params", repository / "params.yaml") == 0
     text = capsys.readouterr().out
-    assert text.startswith(f"table01 / citeseer-gat / uhn: {value} (") and "±" in value
+    assert text.startswith(f"table01 / citeseer-gat / uhn: {value}") and "±" in value
     assert "\nseeds      21962, " in text and "\nhardware   NVIDIA H200 (cuda): " in text
