@@ -50,6 +50,7 @@ def test_k_models_are_each_what_they_are_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["gcn-pubmed", "gat-pubmed"])
+@pytest.mark.filterwarnings("ignore:Sparse CSR")  # torch says it once per process, whoever makes the first
 def test_k_graph_models_on_sparse_features(name: str) -> None:
     spec, inputs, flat = case(name)
     assert isinstance(inputs.x, Tensor)

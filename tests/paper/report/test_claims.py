@@ -106,7 +106,7 @@ def test_every_setting_that_differs_alone_is_named() -> None:
     record = dict(first.metrics)
     checked = 0
     for leaf in leaves(record["settings"]):
-        if leaf[0] in (*NAMES, *RETIRED, "checkpoint_seconds", "compute", "members", "evaluate_every"):
+        if leaf[0] in (*NAMES, *RETIRED, "checkpoint_seconds", "compute", "members", "evaluate_every", "path_only"):
             continue
         other = copy.deepcopy(record)
         place = other["settings"]
