@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from uhn.arguments import above_zero, integer
 from uhn.descriptors.frozen import Frozen, exact_dtype
-from uhn.descriptors.hashgrid import HashGrid
+from uhn.descriptors.hashgrid import HashedLinear, HashGrid
 
 
 class GaussianFourier(Frozen):
@@ -115,3 +115,10 @@ def make_encoding(
 def reduce_phase(phase: Tensor) -> Tensor:
     """Reduce float64 phases modulo 2 pi to [-pi, pi], so that float32 keeps their precision."""
     return phase - (2 * math.pi) * torch.round(phase / (2 * math.pi))
+
+
+def first_linear(encoding: Encoding, hidden: int) -> nn.Linear | HashedLinear:
+    """The first layer that reads an encoding: from its ``width`` to ``hidden``."""
+    if isinstance(encoding, HashGrid):
+        return HashedLinear(encoding.entries, hidden)
+    return nn.Linear(encoding.width, hidden)

@@ -97,6 +97,11 @@ class HashedLinear(nn.Module):
         return torch.einsum("ltf,lhf->hlt", self.tables, self.maps).flatten(1)
 
 
+def table_numbers(frequencies: int) -> int:
+    """Learned numbers in the tables of all levels."""
+    return LEVELS * PER_FREQUENCY * frequencies * ENTRY
+
+
 @dataclass(frozen=True)
 class HashPiece:
     """Some rows: ``start`` and ``count`` say which (plan order is flat order), ``columns`` is ``[count, L]``."""

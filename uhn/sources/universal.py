@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from uhn.arguments import above_zero, integer, yes_or_no
-from uhn.descriptors.encodings import GaussianFourier, make_encoding
+from uhn.descriptors.encodings import GaussianFourier, first_linear, make_encoding
 from uhn.descriptors.features import IndexFeatures
-from uhn.descriptors.hashgrid import ENTRY, LEVELS, PER_FREQUENCY, HashedLinear, HashGrid
+from uhn.descriptors.hashgrid import ENTRY, LEVELS, table_numbers
 from uhn.descriptors.ranges import STRUCTURE_NAMES, Ranges
 from uhn.descriptors.sharing import KEPT_MIB
 from uhn.models.spec import ModelSpec, one_spec, several_specs
@@ -133,11 +133,7 @@ class UniversalHypernetwork(WeightSource):
                 encoding, len(INDEX_FIELDS), frequencies, scale, stream(seed, "index fourier")
             )
             self.encoding.cache_mib = cache_mib
-            self.index: nn.Linear | HashedLinear
-            if isinstance(self.encoding, HashGrid):
-                self.index = HashedLinear(self.encoding.entries, hidden)
-            else:
-                self.index = nn.Linear(self.encoding.width, hidden)
+            self.index = first_linear(self.encoding, hidden)
             self.blocks = nn.ModuleList(ResidualBlock(hidden) for _ in range(blocks))
             self.readout = nn.Linear(hidden, 1)
             self.condition = ConditionEncoder(condition, hidden, blocks, condition_mode) if condition else None
@@ -346,8 +342,8 @@ def expected_counts(
     fields, tokens = len(INDEX_FIELDS), len(STRUCTURE_FIELDS)
     frozen = {"gff": fields * frequencies, "positional": 32, "raw": 0, "hash": 0}[encoding] + 2 * fields
     width = {"gff": 2 * frequencies, "positional": 2 * 32 * fields, "raw": fields, "hash": LEVELS * ENTRY}[encoding]
-    tables = LEVELS * PER_FREQUENCY * frequencies * ENTRY if encoding == "hash" else 0
-    trainable = tables + (width + 1) * hidden + blocks * (2 * hidden * (hidden + 1) + 4 * hidden) + hidden + 1
+    trainable = (width + 1) * hidden + blocks * (2 * hidden * (hidden + 1) + 4 * hidden) + hidden + 1
+    trainable += table_numbers(frequencies) if encoding == "hash" else 0
     if structure:
         d = 2 * structure_frequencies
         trainable += 6 * d * d + 10 * d + (d + 1) * hidden + hidden * (hidden + 1)
