@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class Config:
         self.profile: ProfileEntry = params.profiles[profile]
         self.experiments = {name: self._inherit(name) for name in params.experiments}
         self.needs = needs({name: tuple(entry.methods) for name, entry in self.experiments.items()})
+        self._before: dict[tuple[str, Method], dict[str, Any]] = {}
+        self._papers: dict[tuple[str, Method], PaperRun] = {}
         check_names(params, self.experiments, self.needs)
         for name, entry in self.experiments.items():
             for method in entry.methods:
@@ -80,12 +82,19 @@ class Config:
 
     def seeds(self, experiment: str) -> tuple[int, ...]:
         """Return the seeds of ``experiment`` in this profile."""
-        entry = self.entry(experiment)
-        number = self.profile.defaults.seeds or self.profile.seeds
-        for pattern, override in self.profile.overrides.items():
-            if override.seeds and any(matches(pattern, group_name(experiment, method)) for method in entry.methods):
-                number = override.seeds
-        return self.params.seeds[entry.seeds][:number]
+        self.entry(experiment)
+        return self._seeds[experiment]
+
+    @cached_property
+    def _seeds(self) -> dict[str, tuple[int, ...]]:
+        found = {}
+        for name, entry in self.experiments.items():
+            number = self.profile.defaults.seeds or self.profile.seeds
+            for pattern, override in self.profile.overrides.items():
+                if override.seeds and any(matches(pattern, group_name(name, method)) for method in entry.methods):
+                    number = override.seeds
+            found[name] = self.params.seeds[entry.seeds][:number]
+        return found
 
     @cached_property
     def sweeps(self) -> dict[str, Sweep]:
@@ -157,13 +166,7 @@ class Config:
         """
         entry = self.entry(experiment)
         known(f"experiments.{experiment}.methods", "method", method, entry.methods)
-        overrides = self._written(experiment, method)
-        overrides.append(self.profile.defaults.written())
-        for pattern, override in self.profile.overrides.items():
-            if matches(pattern, group_name(experiment, method)):
-                overrides.append(override.written())
-                if drawn := override.probabilities:
-                    overrides.append({"tasks": self._drawn(entry.tasks, drawn, f"overrides.{pattern}.probabilities")})
+        overrides = [self._profiled(experiment, method)]
         if trial is not None and selected is not None:
             overrides.append(selected.settings(self.sweeps[group_name(experiment, method)].unit))
             overrides.append({"name": trial, "validate_split": True, "score": "validation"})
@@ -174,8 +177,11 @@ class Config:
 
     def paper(self, experiment: str, method: Method) -> PaperRun:
         """Return what the paper's run has: the settings without the profile's changes, of its first seed."""
-        seeds = self.params.seeds[self.entry(experiment).seeds]
-        return PaperRun(self._settings(self._written(experiment, method), experiment, method, seeds[0]), len(seeds))
+        if (pair := (experiment, method)) not in self._papers:
+            seeds = self.params.seeds[self.entry(experiment).seeds]
+            run = self._settings(self._written(experiment, method), experiment, method, seeds[0])
+            self._papers[pair] = PaperRun(run, len(seeds))
+        return self._papers[pair]
 
     def _own(self, experiment: str, method: Method, owner: str) -> list[dict[str, Any]]:
         """What the experiments from below ``owner`` down to ``experiment`` say themselves of both phases."""
@@ -186,6 +192,21 @@ class Config:
                 written = override.written() if override else {}
                 found.append({key: value for key, value in written.items() if key in ("init", "train")})
         return found
+
+    def _profiled(self, experiment: str, method: Method) -> dict[str, Any]:
+        """What the file and the profile say of an experiment under a source, which is the same for all of its seeds and
+        trials."""
+        if (pair := (experiment, method)) not in self._before:
+            entry = self.entry(experiment)
+            overrides = [*self._written(experiment, method), self.profile.defaults.written()]
+            for pattern, override in self.profile.overrides.items():
+                if matches(pattern, group_name(experiment, method)):
+                    overrides.append(override.written())
+                    if drawn := override.probabilities:
+                        where = f"overrides.{pattern}.probabilities"
+                        overrides.append({"tasks": self._drawn(entry.tasks, drawn, where)})
+            self._before[pair] = reduce(merge, overrides)
+        return self._before[pair]
 
     def _written(self, experiment: str, method: Method) -> list[dict[str, Any]]:
         """What the file says of an experiment under a source, in order, before a profile changes it."""
@@ -202,9 +223,7 @@ class Config:
 
     def _settings(self, overrides: list[dict[str, Any]], experiment: str, method: Method, seed: int) -> RunSettings:
         entry = self.entry(experiment)
-        data: dict[str, Any] = {}
-        for override in overrides:
-            data = merge(data, override)
+        data = reduce(merge, overrides, dict[str, Any]())
         if not takes_generator(method):
             data.pop("generator", None)
         data = {"name": str(RunId(experiment, method, seed)), "tasks": entry.tasks} | data

@@ -189,8 +189,12 @@ class Plan:
 
     def datasets(self, names: Iterable[str] | None = None) -> tuple[str, ...]:
         """Return the datasets that the runs ``names`` (all if none) read from files, in order of first need."""
-        runs = [*self.runs.values(), *self.trials.values()] if names is None else [self.run(name) for name in names]
-        found = {task.dataset: None for run in runs for task in run.tasks}
+        if names is None:  # which no override changes, so that no trial need be resolved
+            users = [run.experiment for run in self.runs.values()] + [each.experiment for each in self.sweeps.values()]
+            tasks = [task for name in dict.fromkeys(users) for task in self.config.entry(name).tasks]
+        else:
+            tasks = [task for name in names for task in self.run(name).tasks]
+        found = {task.dataset: None for task in tasks}
         return tuple(name for name in found if DATASETS[name].files)
 
     def may_be_missing(self, dataset: str) -> bool:

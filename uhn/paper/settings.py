@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -24,6 +26,11 @@ def known_method(name: str) -> str:
 def takes_generator(method: str) -> bool:
     """Whether a source's settings are the section ``generator``; those of any other are its ``options``."""
     return issubclass(SOURCES[method], UniversalHypernetwork)
+
+
+@lru_cache(maxsize=64)  # reading a signature takes longer than checking all settings of a run
+def _defaults(method: str) -> Mapping[str, Any]:
+    return MappingProxyType(SOURCES[method].default_settings())
 
 
 Method = Annotated[str, AfterValidator(known_method)]
@@ -244,7 +251,7 @@ class RunSettings(Settings):
         """Every option of the source stands in the settings, those that nobody wrote with the class's default."""
         match data:
             case {"method": str(method)} if method in METHODS and not takes_generator(method):
-                return data | {"options": SOURCES[method].default_settings() | (data.get("options") or {})}
+                return data | {"options": {**_defaults(method), **(data.get("options") or {})}}
         return data
 
     @classmethod
@@ -261,7 +268,7 @@ class RunSettings(Settings):
 
     @model_validator(mode="after")
     def _together(self) -> Self:
-        if unknown := [name for name in self.options if name not in SOURCES[self.method].default_settings()]:
+        if unknown := [name for name in self.options if name not in _defaults(self.method)]:
             raise ValueError(f"options: {self.method} has no setting {', '.join(unknown)}")
         if self.options and takes_generator(self.method):
             raise ValueError(f"options: wanted none for {self.method}, whose settings are generator")

@@ -17,7 +17,7 @@ from uhn.paper.report.formats import to_markdown
 from uhn.paper.report.render import open_book
 from uhn.paper.report.tables import build, shown
 from uhn.paper.sweeps.stages import Outcome, Values
-from uhn.paper.tables.catalogue import tables
+from uhn.paper.tables.catalogue import tables, worth
 
 CHOSEN = Values(0.002, 120, 0.001, 10)
 
@@ -79,7 +79,7 @@ def test_guardrails_are_those_of_the_search(repository: Path, results: Path) -> 
 def test_every_cell_has_a_status_and_every_choice_its_reason(repository: Path, results: Path) -> None:
     book = open_book(results, "quick", repository / "params.yaml")
     for name, spec in tables(book.methods).items():
-        assert all(line.status for line in table_lines(spec, book)), name
+        assert all(line.status for line in table_lines(spec, book, worth(book))), name
     told = explain(book, "table13", "kan-kv", "lr_selected")
     assert "0.002" in told
     assert all(f"# the reason of stage{number}" in told for number in (1, 2, 3, 4))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from uhn.paper.report.book import Book, Evidence
@@ -82,11 +82,11 @@ def line(row: str, column: str, evidence: Evidence, book: Book) -> Line:
     return Line(row, column, status(evidence, book), seeds, told, commit(evidence))
 
 
-def table_lines(spec: TableSpec, book: Book) -> list[Line]:
-    """The entries of one table; a table made from the code alone has one."""
+def table_lines(spec: TableSpec, book: Book, own: Collection[str]) -> list[Line]:
+    """The entries of one table; one that is made from the code alone, or of facts and not among ``own``, has one."""
     if spec.needs == "code":
         return [Line("all", "all", "rendered")]
-    if spec.needs == "facts" and spec.name not in worth(book):
+    if spec.needs == "facts" and spec.name not in own:
         return [Line("all", "all", "not in this profile")]
     table = build(spec, book)
     lines = []
@@ -116,8 +116,8 @@ def figure_lines(figure: FigureSpec, book: Book) -> list[Line]:
 
 def parts(book: Book) -> list[tuple[str, list[Line]]]:
     """Every table and figure of the paper: its title and the entries of its cells."""
-    specs = tables(book.methods).values()
-    found = [(f"Table {spec.number}. {spec.title}", table_lines(spec, book)) for spec in specs]
+    specs, own = tables(book.methods).values(), worth(book)
+    found = [(f"Table {spec.number}. {spec.title}", table_lines(spec, book, own)) for spec in specs]
     found += [(f"Figure {figure.number}. {figure.title}", figure_lines(figure, book)) for figure in FIGURES]
     return found
 
