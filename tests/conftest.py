@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -26,6 +27,7 @@ import torch  # noqa: E402
 from forking import Forking  # noqa: E402
 
 torch.set_num_threads(1)
+gc.disable()  # until all test files are imported
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -48,6 +50,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(data.cleanup)
         config.add_cleanup(server.close)
         config.add_cleanup(lambda: [os.environ.pop(name) for name in (FORKING, DATA)])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported stays: no collection of garbage looks through it again."""
+    found = yield
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    return found
 
 
 LONGEST = ("workflow", "durability")
