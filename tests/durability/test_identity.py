@@ -63,19 +63,14 @@ def change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Change]:
     copy = tmp_path / "uhn"
     shutil.copytree(identity.ROOT, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(identity, "ROOT", copy)
-    for name in ("imports_of", "file_digest"):  # remembered by content, so that a change costs one module
-        original, known = getattr(identity, name).__wrapped__, {}
+    remembered = (identity.modules_of, identity.imports_of, identity.file_digest)
 
-        def remembered(module: str, original: Any = original, known: dict[str, Any] = known) -> Any:
-            key = module + identity._path(module).read_text(encoding="utf-8")
-            if key not in known:
-                known[key] = original(module)
-            return known[key]
-
-        monkeypatch.setattr(identity, name, remembered)
+    def forget() -> None:
+        for function in remembered:
+            function.cache_clear()
 
     def digests() -> dict[str, str]:
-        identity.modules_of.cache_clear()
+        forget()
         return {name: identity.source_digest(run) for name, run in RUNS.items()}
 
     before = digests()
@@ -90,7 +85,7 @@ def change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Change]:
         return {name for name in RUNS if before[name] != after[name]}
 
     yield changed
-    identity.modules_of.cache_clear()
+    forget()
 
 
 HYPERNETWORKS = {"mlp", "cnn", "gcn", "gat", "text", "kan", "chain", "set"}

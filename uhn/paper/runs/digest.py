@@ -10,8 +10,9 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 NEWER = {"type_params", "default_value"}
 """Fields that Python 3.11 did not have: they count only where the code uses them."""
@@ -21,13 +22,35 @@ def code_digest(files: Iterable[Path]) -> str:
     """Return a SHA-256 over the syntax trees of ``files`` (in order of path) and their names."""
     digest = hashlib.sha256()
     for path in sorted(files):
-        if path.suffix in (".c", ".h"):
-            text = re.sub(r"/\*.*?\*/", " ", path.read_text(encoding="utf-8"), flags=re.DOTALL)
-            digest.update(f"{path.name}\n{' '.join(text.split())}\n".encode())
-            continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        digest.update(f"{path.name}\n{canonical(tree)}\n".encode())
+        text = path.read_text(encoding="utf-8")
+        form = _plain(text) if path.suffix in (".c", ".h") else read_code(text).form
+        digest.update(f"{path.name}\n{form}\n".encode())
     return digest.hexdigest()
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL).split())
+
+
+class Code(NamedTuple):
+    """A module without what does not count, and what it imports of ``uhn`` at its top, by names within it."""
+
+    form: str
+    imports: tuple[str, ...]
+
+
+@cache
+def read_code(text: str) -> Code:
+    """Parse a module; the digests of many packages and runs share it."""
+    tree = ast.parse(text)
+    found = []
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+    imports = (name.removeprefix("uhn.") for name in found if name.startswith("uhn."))
+    return Code(canonical(tree), tuple(sorted({*imports})))
 
 
 def package_digest(*packages: str) -> str:
@@ -44,20 +67,24 @@ def canonical(node: object) -> str:
     It is what :func:`ast.dump` wrote in 3.11, so that the digests of results from then stand. Later versions of it
     show other fields, and what they write of a string depends on the Unicode tables that they come with.
     """
+    if isinstance(node, str):
+        return repr(node) if node.isascii() or not _is_young(node) else ascii(node)
     if isinstance(node, list):
         return f"[{', '.join(map(canonical, node))}]"
     if not isinstance(node, ast.AST):
-        return ascii(node) if isinstance(node, str) and _is_young(node) else repr(node)
+        return repr(node)
     fields = []
     for name in node._fields:
         value: Any = getattr(node, name, None)
-        constant = name == "value" and isinstance(node, ast.Constant | ast.MatchSingleton)
-        if (value is None and not constant) or (name in NEWER and not value):
-            continue
-        if name == "body" and isinstance(value, list):
+        if value is None:
+            if name != "value" or not isinstance(node, ast.Constant | ast.MatchSingleton):
+                continue
+        elif name == "body" and isinstance(value, list):
             value = [part for part in value if not _is_text(part)]
         elif name == "values" and isinstance(node, ast.JoinedStr):
             value = [part for part in value if not _is_empty(part)]
+        elif name in NEWER and not value:
+            continue
         fields.append(f"{name}={canonical(value)}")
     return f"{type(node).__name__}({', '.join(fields)})"
 

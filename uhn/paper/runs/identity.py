@@ -6,7 +6,6 @@ over the shared core; comments, docstrings and formatting do not count.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,7 @@ import torch
 from pydantic import ValidationError
 
 from uhn.models import zoo
-from uhn.paper.runs.digest import code_digest
+from uhn.paper.runs.digest import code_digest, read_code
 from uhn.paper.runs.parts import classes_of
 from uhn.paper.settings import RunSettings
 from uhn.training.precision import pick_precision
@@ -139,15 +138,8 @@ def _counts(imported: str, importer: str) -> bool:
 @cache
 def imports_of(name: str) -> tuple[str, ...]:
     """Modules of ``uhn`` that a module imports at its top, by its syntax tree."""
-    tree = ast.parse(_path(name).read_text(encoding="utf-8"))
-    found = set()
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("uhn."):
-            base = node.module.removeprefix("uhn.")
-            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Import):
-            found |= {alias.name.removeprefix("uhn.") for alias in node.names if alias.name.startswith("uhn.")}
-    return tuple(sorted(n for n in found if _path(n).is_file()))
+    imports = read_code(_path(name).read_text(encoding="utf-8")).imports
+    return tuple(n for n in imports if _path(n).is_file())
 
 
 @cache

@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -105,6 +106,7 @@ def hardware(device: torch.device) -> dict[str, Any]:
     }
 
 
+@cache
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)
