@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -38,7 +37,7 @@ def test_a_deployed_workflow_has_its_own_config_and_the_clones_settings(
     text = (deployed / "config/config.yaml").read_text(encoding="utf-8")
     assert "profile: quick\n" in text
     (deployed / "config/config.yaml").write_text(text.replace("quick", "smoke"), encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", "-n", "--printshellcmds", "--quiet", "host"]
+    command = [workflow.python, "-m", "snakemake", "-n", "--printshellcmds", "--quiet", "host"]
     said = Workflow(deployed).call(command, PYTHONPATH=str(workflow.folder))
     assert "train_mnist_seed_21962" in said and "--params work/params.yaml" in said
     assert (deployed / "work/params.yaml").read_bytes() == (repository / "params.yaml").read_bytes()

@@ -107,7 +107,9 @@ def test_plots_keep_initialisation_and_training_apart(repository: Path) -> None:
     assert len(figure.axes[-1].lines) == 2 and not figure.axes[0].get_shared_x_axes().joined(*figure.axes[:2])
 
 
-def test_dvc_shows_a_row_per_cell_in_a_clone_that_has_only_what_is_kept(tmp_path: Path, repository: Path) -> None:
+def test_dvc_shows_a_row_per_cell_in_a_clone_that_has_only_what_is_kept(
+    tmp_path: Path, repository: Path, forking_python: str
+) -> None:
     folder = tmp_path / "clone"
     folder.mkdir()
     shutil.copy(repository / "dvc.yaml", folder)
@@ -118,7 +120,7 @@ def test_dvc_shows_a_row_per_cell_in_a_clone_that_has_only_what_is_kept(tmp_path
     environment = os.environ | {"DVC_NO_ANALYTICS": "1", "HOME": str(tmp_path), "COLUMNS": "300"}
     for words in (["init", "-q", "--no-scm"], ["metrics", "show", *kept]):
         done = subprocess.run(
-            [sys.executable, "-m", "dvc", *words], cwd=folder, env=environment, capture_output=True, text=True
+            [forking_python, "-m", "dvc", *words], cwd=folder, env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
     head, *rows = (line.split() for line in done.stdout.splitlines() if line.strip())
