@@ -15,6 +15,7 @@ from uhn.paper.cli import main
 from uhn.paper.config import Config, ConfigError, load_config, parse_config
 from uhn.paper.costs import Cost, read_costs
 from uhn.paper.plan import Plan, describe, plan_hash
+from uhn.paper.reading import read_yaml
 from uhn.paper.sweeps.stages import Sweep
 from uhn.paper.tables.catalogue import tables
 from uhn.paper.tables.columns import LAST
@@ -26,9 +27,9 @@ def text(repository: Path) -> str:
 
 
 def _plan(text: str, profile: str = "quick", **changes: object) -> Plan:
-    data = yaml.safe_load(text)
+    data = read_yaml(text)
     data["profiles"][profile] |= changes
-    return Plan(parse_config(yaml.safe_dump(data, sort_keys=False), profile))
+    return Plan(parse_config(yaml.dump(data, sort_keys=False, Dumper=yaml.CSafeDumper), profile))
 
 
 def test_every_cell_has_its_runs_and_every_run_its_cell(text: str) -> None:
@@ -62,7 +63,7 @@ def test_a_run_that_two_tables_need_is_one_run(text: str) -> None:
 
 def test_an_experiment_that_no_table_shows_is_refused(text: str) -> None:
     """It would be planned for nothing, and nobody would know."""
-    data = yaml.safe_load(text)
+    data = read_yaml(text)
     data["experiments"]["kan-own"] = {"like": "kan-kv"}
     with pytest.raises(
         ConfigError, match=r"experiments\.kan-own: wanted a row in uhn/paper/tables/ \(further\.py takes"
@@ -75,7 +76,7 @@ def test_the_rows_of_older_files_are_those_that_are_declared(repository: Path, p
     """Files from before the tables declared their rows name them; they are read if that is the same."""
     older = (repository / f"results/reference/{profile}/params.yaml").read_text(encoding="utf-8")
     plan = Plan(parse_config(older, profile))
-    data = yaml.safe_load(older)
+    data = read_yaml(older)
     for name, table in data["tables"].items():
         chosen = data["profiles"][profile]["tables"].get(name, [])
         runs = plan.trials if table.get("sweeps") else plan.runs
@@ -153,7 +154,7 @@ def test_hours_come_from_timed_steps_where_nothing_has_run(
 ) -> None:
     places = ["--results", str(tmp_path), "--data", str(tmp_path / "data")]
     params = tmp_path / "params.yaml"
-    data = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
+    data = read_yaml((repository / "params.yaml").read_text(encoding="utf-8"))
     data["profiles"]["smoke"] |= {"tables": {"table11": ["kan-kv"], "table13": ["kan-kv"]}}
     params.write_text(yaml.safe_dump(data))
     assert main(["plan", "--measure", "--profile", "smoke", "--params", str(params), *places]) == 0
@@ -186,7 +187,7 @@ def test_a_large_plan_resolves_every_run_once_and_looks_nothing_up_by_going_thro
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counted, not timed: work that grows with the square of the runs, or anew with every question of a rule."""
-    content = yaml.safe_load(text)
+    content = read_yaml(text)
     content["seeds"]["default"] += range(100, 140)
     content["sweeps"] = {"*": {"seeds": 3, "more_seeds": 40}} | content["sweeps"]
     content["profiles"]["searches"]["sweeps"] = {}

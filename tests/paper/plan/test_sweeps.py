@@ -12,6 +12,7 @@ import yaml
 
 from uhn.paper.config import Config, ConfigError, parse_config
 from uhn.paper.plan import Plan
+from uhn.paper.reading import read_yaml
 from uhn.paper.sweeps.stages import Outcome, Sweep, Values
 
 KEY = "kan-kv/uhn"
@@ -19,7 +20,7 @@ KEY = "kan-kv/uhn"
 
 @pytest.fixture(scope="module")
 def data(repository: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = read_yaml((repository / "params.yaml").read_text(encoding="utf-8"))
     return found
 
 
@@ -27,7 +28,9 @@ def _config(data: dict[str, Any], profile: str = "paper", **sweeps: Any) -> Conf
     """The settings with some entries of ``sweeps`` of the profile replaced."""
     own = data["profiles"][profile]
     changed = own | {"sweeps": own.get("sweeps", {}) | sweeps}
-    text = yaml.safe_dump(data | {"profiles": data["profiles"] | {profile: changed}}, sort_keys=False)
+    text = yaml.dump(
+        data | {"profiles": data["profiles"] | {profile: changed}}, sort_keys=False, Dumper=yaml.CSafeDumper
+    )
     return parse_config(text, profile)
 
 
@@ -105,7 +108,7 @@ def test_a_trial_is_validated_and_never_scored_on_the_test_set(data: dict[str, A
 def test_final_training_takes_what_was_selected(data: dict[str, Any], tmp_path: Path) -> None:
     """And an experiment like another takes that one's selection, but for what it says itself."""
     own = data["profiles"]["paper"] | {"hyperparameters": "selected"}
-    text = yaml.safe_dump(data | {"profiles": data["profiles"] | {"paper": own}}, sort_keys=False)
+    text = yaml.dump(data | {"profiles": data["profiles"] | {"paper": own}}, sort_keys=False, Dumper=yaml.CSafeDumper)
     config = parse_config(text, "paper")
     chosen = {"cnn-mixed-width/uhn": Values(3e-5, 7, 4e-4, 11), "cifar10-cnn20/uhn": Values(6e-5, 9)}
     for key, values in chosen.items():
@@ -153,7 +156,7 @@ def test_a_grid_that_cannot_be_searched_is_refused(data: dict[str, Any], change:
 
 
 def test_a_table_of_sweeps_needs_an_entry(data: dict[str, Any]) -> None:
-    text = yaml.safe_dump(data | {"sweeps": {}}, sort_keys=False)
+    text = yaml.dump(data | {"sweeps": {}}, sort_keys=False, Dumper=yaml.CSafeDumper)
     with pytest.raises(ConfigError, match="wanted an entry that fits mnist-mlp/uhn"):
         parse_config(text, "paper")
     with pytest.raises(ConfigError, match=re.escape("sweeps.nothing-*: wanted a pattern that fits a run")):
