@@ -6,6 +6,7 @@ Usage: ``python durability_driver.py FOLDER`` with a ``params.yaml`` in it; the 
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import os
 import runpy
@@ -210,4 +211,5 @@ def signals(folder: Path) -> list[Any]:
 
 if __name__ == "__main__":
     main = Path(sys.argv[1])
+    gc.freeze()  # no child looks through what was imported
     print(json.dumps({what.__name__: what(main) for what in (kills, together, signals)}))
