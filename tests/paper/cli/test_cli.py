@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import uhn
 from uhn.paper.cli import COMMANDS, main
@@ -60,17 +61,19 @@ def test_a_wrong_settings_file_is_named_with_the_key(tmp_path: Path, repository:
 def test_threads_wait_asleep_unless_the_environment_says_otherwise(
     named: dict[str, str], spins: bool, repository: Path
 ) -> None:
-    """Said by the library of the threads itself; it reads the environment once, when torch is imported."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_", "KMP_"))}
-    code = "from uhn.paper.cli import main\ntry: main(['--version'])\nexcept SystemExit: import torch"
-    environment = kept | named | {"OMP_DISPLAY_ENV": "verbose", "PYTHONPATH": str(repository)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=repository, env=environment, check=True
-    )
-    counts = re.findall(r"GOMP_SPINCOUNT = '(\w+)'", done.stderr)
-    if not counts:
+    """Said by the library of the threads itself; it reads the environment once, when torch loads it."""
+    folder = Path(torch.__file__).parent
+    libraries = [*folder.glob("lib/libgomp*"), *folder.parent.glob("torch.libs/libgomp*")]
+    if not libraries:
         pytest.skip("torch's threads are not GNU's here")
-    assert all((count != "0") is spins for count in counts)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_", "KMP_"))}
+    code = "import sys, ctypes; from uhn.paper.cli import main\ntry: main(['--version'])\n"
+    code += "except SystemExit: assert 'torch' not in sys.modules and ctypes.CDLL(sys.argv[1])"
+    environment = kept | named | {"OMP_DISPLAY_ENV": "verbose", "PYTHONPATH": str(repository)}
+    command = [sys.executable, "-c", code, str(libraries[0])]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=repository, env=environment, check=True)
+    counts = re.findall(r"GOMP_SPINCOUNT = '(\w+)'", done.stderr)
+    assert counts and all((count != "0") is spins for count in counts)
 
 
 def test_the_help_names_every_command_and_imports_none(repository: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,15 +98,29 @@ def train(folder: Path, *names: str) -> None:
     assert main(["run", *names, "--profile", "smoke", "--params", str(ROOT / "params.yaml"), *places]) == 0
 
 
+@pytest.fixture(scope="module")
+def runs_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Copies the results of runs, each of which is trained once, and returns their folder."""
+    made = tmp_path_factory.mktemp("runs")
+    for name in ("kan-kv/direct", "kan-kv/uhn"):
+        train(made / name, name)
+
+    def copy(folder: Path, *names: str) -> Path:
+        for name in names:
+            shutil.copytree(made / name / "results", folder / "results", dirs_exist_ok=True)
+        return folder / "results"
+
+    return copy
+
+
 def small_files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_new_runs_join_those_that_are_kept(tmp_path: Path) -> None:
-    """What two machines made one after the other is what one machine would have kept of both."""
-    for number, names in enumerate((["kan-kv/direct"], ["kan-kv/uhn"], ["kan-kv/direct", "kan-kv/uhn"])):
-        train(tmp_path / str(number), *names)
-    first, second, both = (tmp_path / str(number) / "results" for number in range(3))
+def test_new_runs_join_those_that_are_kept(tmp_path: Path, runs_of: Callable[..., Path]) -> None:
+    """What is kept of two machines one after the other is what would have been kept of both at once."""
+    machines = (("kan-kv/direct",), ("kan-kv/uhn",), ("kan-kv/direct", "kan-kv/uhn"))
+    first, second, both = (runs_of(tmp_path / str(number), *names) for number, names in enumerate(machines))
     target = tmp_path / "kept"
     for results in (first, second):
         kept = keep(results, "smoke", ROOT / "params.yaml", target)
@@ -120,10 +135,9 @@ def test_new_runs_join_those_that_are_kept(tmp_path: Path) -> None:
     assert sorted(path.name for path in target.iterdir()) == ["report.html", "smoke"]
 
 
-def test_an_altered_archive_is_refused(tmp_path: Path) -> None:
+def test_an_altered_archive_is_refused(tmp_path: Path, runs_of: Callable[..., Path]) -> None:
     name = "kan-kv/direct/seed-21962"
-    train(tmp_path, name)
-    kept = keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
+    kept = keep(runs_of(tmp_path, "kan-kv/direct"), "smoke", ROOT / "params.yaml", tmp_path / "kept")
     for file, old, new, message in (
         (RECORDS, '"status":"finished"', '"status":"diverged"', "was altered"),
         (RECORDS, '{"record"', '{"rec', "line 1: wanted the record of a run"),
@@ -137,10 +151,10 @@ def test_an_altered_archive_is_refused(tmp_path: Path) -> None:
         (kept / file).write_text(text)
 
 
-def test_a_picture_drawn_from_weights_stays_without_them(tmp_path: Path) -> None:
-    train(tmp_path, "kan-kv/direct")
-    kept = keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
-    (kept / "figures").mkdir(exist_ok=True)
+def test_a_picture_drawn_from_weights_stays_without_them(tmp_path: Path, runs_of: Callable[..., Path]) -> None:
+    runs_of(tmp_path, "kan-kv/direct")
+    kept = tmp_path / "kept" / "smoke"
+    (kept / "figures").mkdir(parents=True)
     (kept / "figures" / "figure4.png").write_bytes(b"kernels")
     keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
     assert (kept / "figures" / "figure4.png").read_bytes() == b"kernels"
@@ -150,11 +164,12 @@ def test_a_picture_drawn_from_weights_stays_without_them(tmp_path: Path) -> None
     assert (kept / "figures" / "figure4.png").read_bytes() == b"newer"
 
 
-def test_what_was_kept_stays_until_the_new_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    train(tmp_path, "kan-kv/direct")
-    kept = keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
+def test_what_was_kept_stays_until_the_new_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs_of: Callable[..., Path]
+) -> None:
+    kept = keep(runs_of(tmp_path, "kan-kv/direct"), "smoke", ROOT / "params.yaml", tmp_path / "kept")
     before = small_files(tmp_path / "kept")
-    train(tmp_path, "kan-kv/uhn")
+    runs_of(tmp_path, "kan-kv/uhn")
     monkeypatch.setattr("uhn.paper.report.reference.render", fail)
     with pytest.raises(OSError, match="full"):
         keep(tmp_path / "results", "smoke", ROOT / "params.yaml", tmp_path / "kept")
