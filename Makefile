@@ -4,7 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= 1
-WORKERS ?= 2
+# One more than the two cores of the smallest machine: some tests wait, for processes and for kills.
+WORKERS ?= 3
 PROFILE ?= quick
 N ?= 20
 # https://download.pytorch.org/whl/cpu has PyTorch without CUDA.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -45,10 +45,11 @@ def tensor_name(golden: str) -> str:
     raise AssertionError(f"no tensor is known for the golden name {golden!r}")
 
 
-@cache
-def candidates() -> tuple[ModelSpec, ...]:
-    """Every model that a generator file may be about."""
-    return tuple(zoo(name) for name in zoo_names()) + tuple(spec for name in SETS for spec in sample_set(name).specs)
+def candidates() -> Iterator[ModelSpec]:
+    """Every model that a generator file may be about; a set is sampled when its turn comes."""
+    yield from map(zoo, zoo_names())
+    for name in SETS:
+        yield from sample_set(name).specs
 
 
 def target_of(reader: Reader, name: str) -> ModelSpec:
@@ -56,10 +57,10 @@ def target_of(reader: Reader, name: str) -> ModelSpec:
     blocks = need("uhn.descriptors.blocks", "index descriptors")
     short = re.sub(r"^(root-(plain|structure)|(chain-)?generated-uhn)-", "", name)
     try:
-        found = [spec_named(short)]
+        found: Iterable[ModelSpec] = [spec_named(short)]
     except AssertionError:
         wanted = reader.data.get("target_num_params")
-        found = [spec for spec in candidates() if wanted in (None, spec.num_params)]
+        found = (spec for spec in candidates() if wanted in (None, spec.num_params))
     rows, table = reader.data["rows"], reader.data["row_descriptors"]
     for spec in found:
         if max(rows) < spec.num_params and blocks.index_table(spec)[rows].tolist() == table and fits(spec, reader):
