@@ -47,14 +47,15 @@ def test_it_makes_what_it_made() -> None:
 
 
 def test_the_page_has_the_numbers_of_the_records(record: dict[str, Any]) -> None:
-    """A column per seed: the shipped one and what the same command left with another."""
+    """A column per seed: the shipped one and what the same command left with others."""
     page = (ROOT / "docs/pretrained.md").read_text(encoding="utf-8")
-    other = json.loads((ROOT / f"docs/{NAME}-seed-1.json").read_text(encoding="utf-8"))
+    others = (f"docs/{NAME}-seed-{seed}.json" for seed in (1, 2))
+    records = [record, *(json.loads((ROOT / name).read_text(encoding="utf-8")) for name in others)]
     same = ("name", "data", "settings", "stages", "seen", "unseen")
-    assert [record[key] for key in same] == [other[key] for key in same]
-    assert (record["seed"], other["seed"]) == (0, 1) and record["sha256"] != other["sha256"]
+    assert all(found[key] == record[key] for key in same for found in records)
+    assert [found["seed"] for found in records] == [0, 1, 2] and len({found["sha256"] for found in records}) == 3
     for part in ("unseen", "seen"):
-        columns = [found["accuracy"][part] for found in (record, other)]
+        columns = [found["accuracy"][part] for found in records]
         for name in columns[0]:
             values = (f"{100 * column[name]:.2f}" for column in columns)
             row = f"| {name.replace('-', ', ')} | {part} | {' | '.join(values)} |"
