@@ -29,10 +29,10 @@ from types import ModuleType
 from typing import Any
 
 PRELOADED = (
-    "torch", "safetensors.torch", "jaxtyping", "pandas", "matplotlib.figure", "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg", "scipy.special", "yaml", "pydantic", "tqdm", "snakemake.cli", "snakemake.api",
-    "snakemake.workflow", "snakemake.report.html_reporter", "smart_open", "dvc.cli", "dvc.repo", "dvc.commands.repro",
-    "dvc.commands.metrics",
+    "torch", "torch._dynamo", "torch.fx.experimental.symbolic_shapes", "safetensors.torch", "jaxtyping", "pandas",
+    "matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "scipy.special", "yaml",
+    "pydantic", "tqdm", "snakemake.cli", "snakemake.api", "snakemake.workflow", "snakemake.report.html_reporter",
+    "smart_open", "dvc.cli", "dvc.repo", "dvc.commands.repro", "dvc.commands.metrics",
 )  # fmt: skip
 """Imported at the first call."""
 
