@@ -109,6 +109,9 @@ def _answer(connection: socket.socket, python: str) -> None:
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
+        if encoding := environment.get("PYTHONIOENCODING"):
+            sys.stdout = os.fdopen(1, "w", encoding=encoding, closefd=False)  # not what colorama wraps once imported
+            sys.stderr = os.fdopen(2, "w", encoding=encoding, errors="backslashreplace", closefd=False)
         sys.executable = python
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os._exit(_code(words))
