@@ -28,12 +28,23 @@ def read_archive(folder: Path) -> dict[str, Files]:
     Raises:
         ValueError: naming the file and line that cannot be read.
     """
-    path = folder / RECORDS
-    if not path.is_file():
-        return {}
-    histories = _histories(folder / HISTORIES)
+    return parse_archive(folder, *archive_texts(folder))
+
+
+def archive_texts(folder: Path) -> tuple[str, str]:
+    """What stands in the two files of the archive below ``folder``; nothing where there is no archive."""
+    if not (folder / RECORDS).is_file():
+        return "", ""
+    histories = folder / HISTORIES
+    rows = histories.read_text(encoding="utf-8") if histories.is_file() else ""
+    return (folder / RECORDS).read_text(encoding="utf-8"), rows
+
+
+def parse_archive(folder: Path, records: str, rows: str) -> dict[str, Files]:
+    """As :func:`read_archive`, from what stands in its files."""
+    path, histories = folder / RECORDS, _histories(rows)
     found: dict[str, Files] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(records.splitlines(), 1):
         try:
             kept = json.loads(line)
             name = str(kept["record"]["name"])
@@ -64,11 +75,9 @@ def write_archive(folder: Path, runs: Mapping[str, Files]) -> None:
     write_together({folder / RECORDS: "".join(lines), folder / HISTORIES: head + "".join(rows)})
 
 
-def _histories(path: Path) -> dict[str, bytes]:
+def _histories(text: str) -> dict[str, bytes]:
     """The content of each run's history, as it was written."""
-    if not path.is_file():
-        return {}
-    head, *rows = path.read_text(encoding="utf-8").splitlines() or [""]
+    head, *rows = text.splitlines() or [""]
     found: dict[str, list[str]] = {}
     for row in rows:
         name, _, rest = row.partition(",")

@@ -6,14 +6,14 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from uhn.paper.names import RunId
-from uhn.paper.runs.archive import ACCEPTED, Files, read_archive
+from uhn.paper.runs.archive import ACCEPTED, Files, archive_texts, parse_archive
 from uhn.paper.runs.archive import HISTORY as HISTORY_FILE
 from uhn.paper.runs.metrics import checked, read_metrics
 from uhn.paper.settings import RunSettings
@@ -123,8 +123,14 @@ def load_runs(results: Path, profile: str) -> dict[str, Run]:
 
 def archived_runs(folder: Path) -> dict[str, Run]:
     """The archived runs of a profile's folder, by name. Raises ``ValueError`` for a broken record."""
+    return dict(_archived(folder, *archive_texts(folder)))
+
+
+@lru_cache(maxsize=8)
+def _archived(folder: Path, records: str, rows: str) -> dict[str, Run]:
+    """The runs of an archive's two texts; a page over all profiles asks for those of each several times."""
     runs = {}
-    for name, files in read_archive(folder).items():
+    for name, files in parse_archive(folder, records, rows).items():
         path = folder / "runs" / name / RECORD
         runs[name] = Run(checked(parse_record(files[RECORD], path), path), path.parent, files)
     return runs
