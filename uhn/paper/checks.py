@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 from uhn.models.base_models import GENERATED, MODEL_SETS, MODELS, models_for
@@ -127,6 +128,7 @@ def _impossible(run: RunSettings) -> str | None:
     return None
 
 
+@lru_cache(maxsize=2**16)  # asked of the same patterns and runs for checks, seeds, settings and sweeps
 def matches(pattern: str, name: str) -> bool:
     """Whether ``experiment`` or ``experiment/method``, with wildcards, fits the run."""
     return fnmatchcase(name if "/" in pattern else parse_group(name)[0], pattern)

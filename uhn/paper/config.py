@@ -41,6 +41,7 @@ class Config:
         self.profile: ProfileEntry = params.profiles[profile]
         self.experiments = {name: self._inherit(name) for name in params.experiments}
         self.needs = needs({name: tuple(entry.methods) for name, entry in self.experiments.items()})
+        self._said: dict[tuple[str, Method], dict[str, Any]] = {}
         self._before: dict[tuple[str, Method], dict[str, Any]] = {}
         self._papers: dict[tuple[str, Method], PaperRun] = {}
         check_names(params, self.experiments, self.needs)
@@ -179,7 +180,7 @@ class Config:
         """Return what the paper's run has: the settings without the profile's changes, of its first seed."""
         if (pair := (experiment, method)) not in self._papers:
             seeds = self.params.seeds[self.entry(experiment).seeds]
-            run = self._settings(self._written(experiment, method), experiment, method, seeds[0])
+            run = self._settings([self._written(experiment, method)], experiment, method, seeds[0])
             self._papers[pair] = PaperRun(run, len(seeds))
         return self._papers[pair]
 
@@ -198,7 +199,7 @@ class Config:
         trials."""
         if (pair := (experiment, method)) not in self._before:
             entry = self.entry(experiment)
-            overrides = [*self._written(experiment, method), self.profile.defaults.written()]
+            overrides = [self._written(experiment, method), self.profile.defaults.written()]
             for pattern, override in self.profile.overrides.items():
                 if matches(pattern, group_name(experiment, method)):
                     overrides.append(override.written())
@@ -208,10 +209,13 @@ class Config:
             self._before[pair] = reduce(merge, overrides)
         return self._before[pair]
 
-    def _written(self, experiment: str, method: Method) -> list[dict[str, Any]]:
-        """What the file says of an experiment under a source, in order, before a profile changes it."""
-        entry = self.entry(experiment)
-        return [self.params.defaults.written(), entry.written(), entry.methods[method].written()]
+    def _written(self, experiment: str, method: Method) -> dict[str, Any]:
+        """What the file says of an experiment under a source, before a profile changes it."""
+        if (pair := (experiment, method)) not in self._said:
+            entry = self.entry(experiment)
+            written = (self.params.defaults.written(), entry.written(), entry.methods[method].written())
+            self._said[pair] = reduce(merge, written)
+        return self._said[pair]
 
     def _drawn(self, tasks: Iterable[TaskSettings], drawn: Mapping[str, float], where: str) -> tuple[TaskSettings, ...]:
         """The tasks with what a profile says of how often each is drawn."""
@@ -263,13 +267,19 @@ def _parse(text: str) -> tuple[Params, Any]:
     return Params.model_validate(data), older
 
 
+@lru_cache(maxsize=8)
+def _config(text: str, profile: str) -> Config:
+    """A text under a profile; a report asks for the paper's, and for those of kept results, again and again."""
+    params, older = _parse(text)
+    config = Config(params, profile)
+    check_older(older, config.needs)
+    return config
+
+
 def parse_config(text: str, profile: str, origin: str = "params.yaml") -> Config:
     """As :func:`load_config`, from a text."""
     try:
-        params, older = _parse(text)
-        config = Config(params, profile)
-        check_older(older, config.needs)
-        return config
+        return _config(text, profile)
     except ValidationError as error:
         raise ConfigError(f"{origin}: {explain(error, setting_keys())}") from None
     except ConfigError as error:

@@ -75,7 +75,8 @@ class Override(Settings):
 
     def written(self) -> dict[str, Any]:
         """Return only what was written, ``null`` included."""
-        return {name: getattr(self, name) for name in Override.model_fields if name in self.model_fields_set}
+        given = self.model_fields_set
+        return {name: getattr(self, name) for name in Override.model_fields if name in given}
 
 
 class ProfileOverride(Override):
