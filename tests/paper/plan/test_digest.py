@@ -8,7 +8,9 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import cache_from_source
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,6 +37,60 @@ def test_only_what_runs_counts(tmp_path: Path, changed: str, same: bool) -> None
     before = code_digest([path])
     path.write_text(changed)
     assert (code_digest([path]) == before) is same
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every text that this process parses from here on; it keeps what it compiles."""
+    texts: list[str] = []
+    real = ast.parse
+
+    def parse(text: str) -> ast.Module:
+        texts.append(text)
+        return real(text)
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(digest, "_known", {})
+    monkeypatch.setattr(digest, "ast", SimpleNamespace(**vars(ast) | {"parse": parse}))
+    return texts
+
+
+def test_a_text_that_another_process_parsed_is_not_parsed_again(
+    tmp_path: Path, parsed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is what is kept taken for another text's, for that of other code, or for whole when it is not."""
+    path = tmp_path / "module.py"
+
+    def parses(text: str) -> bool:
+        path.write_text(text, encoding="utf-8")
+        parsed.clear()
+        digest._known.clear()  # as another process
+        assert digest.read_code(path) == (canonical(ast.parse(text)), ("layers.base", "layers.base.Axis"))
+        return parsed == [text]
+
+    one, two = (f"from uhn.layers.base import Axis\nx = {value}\n" for value in ("'\xe9'", "'\\ud800'"))
+    assert [parses(text) for text in (one, one, two, two, one, one)] == [True, False] * 3
+    (kept,) = (tmp_path / "__pycache__").iterdir()
+    whole = kept.read_bytes()
+    for damaged in (b"", whole[:-3], whole.replace(b"x", b"y"), bytes(len(whole)), whole * 2, b"\xff\n"):
+        kept.write_bytes(damaged)
+        assert [parses(one), parses(one)] == [True, False], damaged
+    monkeypatch.setattr(digest, "_own", lambda: "other code")
+    assert [parses(one), parses(one)] == [True, False]
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert [parses(one), parses(two), kept.unlink(), parses(one), kept.exists()] == [True, True, None, True, False]
+
+
+def test_where_nothing_can_be_kept_nothing_is(tmp_path: Path, parsed: list[str]) -> None:
+    path, place = tmp_path / "module.py", tmp_path / "__pycache__"
+    path.write_text(CODE)
+    place.write_text("no folder")
+    assert digest.read_code(path).form == canonical(ast.parse(CODE))
+    place.unlink()
+    (place / Path(cache_from_source("module.py")).with_suffix(".code").name / "full").mkdir(parents=True)
+    digest._known.clear()
+    assert digest.read_code(path).form == canonical(ast.parse(CODE))
+    assert len(list(place.iterdir())) == 1, "half of a file is left"
 
 
 def test_a_room_has_a_digest_of_its_own() -> None:
@@ -110,7 +166,7 @@ def test_other_versions_of_python_see_the_same_code(tmp_path: Path) -> None:
     modules = [tmp_path / "hard.py", *sorted(Path(uhn.__file__).parent.rglob("*.py"))]
     wanted = [code_digest([path]) for path in modules]
     for version, python in pythons.items():
-        command = [python, "-I", "-S", "-c", ELSEWHERE, digest.__file__, *modules]
+        command = [python, "-I", "-S", "-B", "-c", ELSEWHERE, digest.__file__, *modules]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"{version}: {done.stderr}"
         assert json.loads(done.stdout) == wanted, version

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import os
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +27,7 @@ def code_digest(files: Iterable[Path]) -> str:
     """Return a SHA-256 over the syntax trees of ``files`` (in order of path) and their names."""
     digest = hashlib.sha256()
     for path in sorted(files):
-        text = path.read_text(encoding="utf-8")
-        form = _plain(text) if path.suffix in (".c", ".h") else read_code(text).form
+        form = _plain(path.read_text(encoding="utf-8")) if path.suffix in (".c", ".h") else read_code(path).form
         digest.update(f"{path.name}\n{form}\n".encode())
     return digest.hexdigest()
 
@@ -39,9 +43,49 @@ class Code(NamedTuple):
     imports: tuple[str, ...]
 
 
+_known: dict[str, Code] = {}
+"""By its text, every module that this process has read: the digests of many packages and runs share it."""
+
+
+def read_code(path: Path) -> Code:
+    """Parse a module, or take what was parsed of the same text before, by this process or another."""
+    text = path.read_text(encoding="utf-8")
+    if text not in _known:
+        _known[text] = _parse(text) if sys.dont_write_bytecode else _kept(text, path)
+    return _known[text]
+
+
+def _kept(text: str, path: Path) -> Code:
+    """Parse ``text``, or read what is kept beside Python's own file of the compiled module, and keep it there."""
+    kept = Path(cache_from_source(str(path))).with_suffix(".code")
+    with suppress(OSError, ValueError):  # there is none, or not a whole one
+        stamp, content = kept.read_text(encoding="ascii").split("\n")
+        if stamp == _stamp(text, content):
+            form, imports = json.loads(content)
+            return Code(form, tuple(imports))
+    code, part = _parse(text), kept.with_suffix(f".{os.getpid()}")
+    content = json.dumps(code)
+    try:
+        kept.parent.mkdir(exist_ok=True)
+        part.write_text(f"{_stamp(text, content)}\n{content}", encoding="ascii")
+        part.replace(kept)
+    except OSError:  # then Python keeps nothing there either
+        with suppress(OSError):
+            part.unlink()
+    return code
+
+
+def _stamp(text: str, content: str) -> str:
+    """What ``content`` has if it is whole, and what the present code parsed of ``text``."""
+    return hashlib.sha256("\0".join((_own(), text, content)).encode()).hexdigest()
+
+
 @cache
-def read_code(text: str) -> Code:
-    """Parse a module; the digests of many packages and runs share it."""
+def _own() -> str:
+    return Path(__file__).read_text(encoding="utf-8")
+
+
+def _parse(text: str) -> Code:
     tree = ast.parse(text)
     found = []
     for node in tree.body:

@@ -138,8 +138,7 @@ def _counts(imported: str, importer: str) -> bool:
 @cache
 def imports_of(name: str) -> tuple[str, ...]:
     """Modules of ``uhn`` that a module imports at its top, by its syntax tree."""
-    imports = read_code(_path(name).read_text(encoding="utf-8")).imports
-    return tuple(n for n in imports if _path(n).is_file())
+    return tuple(n for n in read_code(_path(name)).imports if _path(n).is_file())
 
 
 @cache
