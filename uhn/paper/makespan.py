@@ -49,6 +49,12 @@ def jobs_of(plan: Plan, cost: Cost) -> dict[str, Job] | None:
     return jobs
 
 
+def check_machines(workers: int) -> None:
+    """Raise ``ValueError`` unless there is a machine."""
+    if workers < 1:
+        raise ValueError(f"wanted at least 1 machine, got {workers}")
+
+
 def makespan(jobs: Mapping[str, Job], workers: int) -> float:
     """Hours from the first start to the last end.
 
@@ -56,8 +62,7 @@ def makespan(jobs: Mapping[str, Job], workers: int) -> float:
         jobs: by name; ``after`` names others of them, in no circle.
         workers: machines, each with one job at a time.
     """
-    if workers < 1:
-        raise ValueError(f"wanted at least 1 machine, got {workers}")
+    check_machines(workers)
     following: dict[str, list[str]] = {name: [] for name in jobs}
     for name, job in jobs.items():
         for other in job.after:

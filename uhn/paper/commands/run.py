@@ -11,7 +11,7 @@ from pathlib import Path
 from uhn.files import write_atomically
 from uhn.paper.config import ConfigError, load_config
 from uhn.paper.costs import Cost, measure
-from uhn.paper.makespan import describe_makespans
+from uhn.paper.makespan import check_machines, describe_makespans
 from uhn.paper.names import RunId, parse_group
 from uhn.paper.plan import Plan, describe
 from uhn.paper.runs.again import train_again
@@ -211,6 +211,8 @@ def run_missing(plan: Plan, args: argparse.Namespace) -> int:
 
 def show_plan(args: argparse.Namespace) -> int:
     """Print the plan."""
+    for number in args.machines or ():
+        check_machines(number)
     plan = plan_of(args)
     if args.measure:
         measure(plan.runs.values(), args.results / plan.profile, args.data)
