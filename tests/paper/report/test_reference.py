@@ -113,17 +113,27 @@ def runs_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return copy
 
 
+@pytest.fixture(scope="module")
+def kept_of_one(tmp_path_factory: pytest.TempPathFactory, runs_of: Callable[..., Path]) -> Callable[[Path], Path]:
+    """Copies what is kept of one run's results, and returns the profile's folder."""
+    made = tmp_path_factory.mktemp("kept")
+    keep(runs_of(made, "kan-kv/direct"), "smoke", ROOT / "params.yaml", made / "kept")
+    return lambda target: Path(shutil.copytree(made / "kept", target)) / "smoke"
+
+
 def small_files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_new_runs_join_those_that_are_kept(tmp_path: Path, runs_of: Callable[..., Path]) -> None:
+def test_new_runs_join_those_that_are_kept(
+    tmp_path: Path, runs_of: Callable[..., Path], kept_of_one: Callable[[Path], Path]
+) -> None:
     """What is kept of two machines one after the other is what would have been kept of both at once."""
     machines = (("kan-kv/direct",), ("kan-kv/uhn",), ("kan-kv/direct", "kan-kv/uhn"))
     first, second, both = (runs_of(tmp_path / str(number), *names) for number, names in enumerate(machines))
     target = tmp_path / "kept"
-    for results in (first, second):
-        kept = keep(results, "smoke", ROOT / "params.yaml", target)
+    kept_of_one(target)
+    kept = keep(second, "smoke", ROOT / "params.yaml", target)
     runs = load_runs(tmp_path / "kept", "smoke")
     assert {*runs} == {f"kan-kv/{method}/seed-{seed}" for method in ("direct", "uhn") for seed in (21962, 59358)}
     assert not list(kept.rglob("*.safetensors"))
@@ -135,9 +145,8 @@ def test_new_runs_join_those_that_are_kept(tmp_path: Path, runs_of: Callable[...
     assert sorted(path.name for path in target.iterdir()) == ["report.html", "smoke"]
 
 
-def test_an_altered_archive_is_refused(tmp_path: Path, runs_of: Callable[..., Path]) -> None:
-    name = "kan-kv/direct/seed-21962"
-    kept = keep(runs_of(tmp_path, "kan-kv/direct"), "smoke", ROOT / "params.yaml", tmp_path / "kept")
+def test_an_altered_archive_is_refused(tmp_path: Path, kept_of_one: Callable[[Path], Path]) -> None:
+    name, kept = "kan-kv/direct/seed-21962", kept_of_one(tmp_path / "kept")
     for file, old, new, message in (
         (RECORDS, '"status":"finished"', '"status":"diverged"', "was altered"),
         (RECORDS, '{"record"', '{"rec', "line 1: wanted the record of a run"),
@@ -151,7 +160,11 @@ def test_an_altered_archive_is_refused(tmp_path: Path, runs_of: Callable[..., Pa
         (kept / file).write_text(text)
 
 
-def test_a_picture_drawn_from_weights_stays_without_them(tmp_path: Path, runs_of: Callable[..., Path]) -> None:
+def test_a_picture_drawn_from_weights_stays_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs_of: Callable[..., Path]
+) -> None:
+    for name in ("render", "render_overview"):
+        monkeypatch.setattr(f"uhn.paper.report.reference.{name}", lambda *_: None)  # the others' concern
     runs_of(tmp_path, "kan-kv/direct")
     kept = tmp_path / "kept" / "smoke"
     (kept / "figures").mkdir(parents=True)
@@ -165,9 +178,12 @@ def test_a_picture_drawn_from_weights_stays_without_them(tmp_path: Path, runs_of
 
 
 def test_what_was_kept_stays_until_the_new_is_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs_of: Callable[..., Path]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    runs_of: Callable[..., Path],
+    kept_of_one: Callable[[Path], Path],
 ) -> None:
-    kept = keep(runs_of(tmp_path, "kan-kv/direct"), "smoke", ROOT / "params.yaml", tmp_path / "kept")
+    kept = kept_of_one(tmp_path / "kept")
     before = small_files(tmp_path / "kept")
     runs_of(tmp_path, "kan-kv/uhn")
     monkeypatch.setattr("uhn.paper.report.reference.render", fail)
