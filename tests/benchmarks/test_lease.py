@@ -31,7 +31,8 @@ def lines(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "out" / "timings.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def test_agreement_and_step_times_are_noted_a_line_each(tmp_path: Path) -> None:
+def test_agreement_and_step_times_are_noted_a_line_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_stages, "STEPS", 4)
     assert lease_stages.run(options(tmp_path, "--stage=agreement:fp32")) == 0
     assert lease_stages.run(options(tmp_path, "--stage=steps:ours", "--rows", "mnist-mlp/uhn")) == 0
     agreement, step = lines(tmp_path)

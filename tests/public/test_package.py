@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -55,11 +56,12 @@ def test_it_holds_every_file_of_the_package_and_no_other(built: Path, repository
     assert wanted | {"pyproject.toml", "README.md", "LICENSE"} <= names
 
 
-def test_it_works_away_from_a_clone_and_says_what_needs_one(built: Path, tmp_path: Path) -> None:
+def test_it_works_away_from_a_clone_and_says_what_needs_one(built: Path, tmp_path: Path, forking_python: str) -> None:
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         wheel.extractall(tmp_path / "site")
-    command = [sys.executable, "-I", "-c", USE, str(tmp_path / "site")]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    command = [forking_python, "-c", USE, str(tmp_path / "site")]
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
     assert "params.yaml" in done.stderr, done.stderr
 

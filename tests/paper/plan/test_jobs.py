@@ -93,7 +93,7 @@ def _hold(work: Path, held: object, release: object) -> None:
 
 
 def test_two_processes_never_have_the_same_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     held, release = context.Event(), context.Event()
     other = context.Process(target=_hold, args=(tmp_path, held, release))
     other.start()
