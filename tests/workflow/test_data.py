@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
-from workflow_copy import Workflow, copy_workflow
+from workflow_copy import Workflow
 
 from uhn.tasks import DATASETS
 
@@ -30,9 +29,8 @@ def test_stand_ins_are_said_aloud_and_replaced_when_the_data_come(workflow: Work
     assert "Nothing to be done" not in said and "STAND-IN" not in said
 
 
-def test_what_must_be_real_stops_with_its_reason_and_its_cure(repository: Path, tmp_path: Path) -> None:
-    """That nothing stands in for what a mirror lacks is test_commands' to ask. Python is the real one here."""
-    workflow = copy_workflow(repository, tmp_path)
+def test_what_must_be_real_stops_with_its_reason_and_its_cure(workflow: Workflow) -> None:
+    """That nothing stands in for what a mirror lacks is test_commands' to ask."""
     said = workflow.snakemake(CORA, check=False, profile="paper")
     assert "dataset 'cora': planetoid/ind.cora.x could not be obtained. Places tried:" in said
     assert "Cure: set UHN_DATA_MIRROR to a folder" in said

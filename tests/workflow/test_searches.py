@@ -17,6 +17,9 @@ SWEEP = "results/smoke/sweeps/kan-kv/uhn"
 TRIALS = "results/smoke/runs/sweeps/kan-kv/uhn"
 GRID = "        init_lr: [0.001, 0.002]\n        init_steps: [1, 2]\n        seeds: 1\n        more_seeds: 1\n"
 
+LONG = "steps: 200}, train: {lr: 0.0001}}\n  kan-iv:"
+"""The initialisation of kan-kv in the paper."""
+
 
 def _results(workflow: Workflow) -> dict[str, bytes]:
     """Metrics of every trial; they hold when it ended."""
@@ -53,6 +56,7 @@ def test_a_search_in_one_job_and_what_runs_again(workflow: Workflow) -> None:
 
 def test_a_search_with_a_job_per_trial(workflow: Workflow) -> None:
     workflow.edit("params.yaml", GRID, GRID.replace("[0.001, 0.002]", "[]").replace("[1, 2]", "[]"))
+    workflow.edit("params.yaml", LONG, LONG.replace("200", "2"))
     text = (workflow.folder / "params.yaml").read_text(encoding="utf-8")
     smoke = text.index("  smoke:\n")
     (workflow.folder / "params.yaml").write_text(

@@ -15,6 +15,8 @@ pytestmark = pytest.mark.workflow
 
 NOTHING = "Nothing to be done"
 EXTRA = "  smoke:\n"
+PAPER = "  paper:\n"
+SMALLER = '    seeds: 1\n    sweeps: {"*": {lr: [1, 2], budget: [1], seeds: 1, more_seeds: 1, top: 2}}\n'
 FUTURE = "from __future__ import annotations\n"
 MORE = "    seeds: 2\n    grouping: job\n    tables:\n      table01: [mnist-mlp]\n"
 FEWER = MORE.replace("seeds: 2", "seeds: 1")
@@ -27,13 +29,14 @@ def _jobs(said: str) -> list[str]:
 
 
 def test_the_dag_of_the_paper_is_whole_and_takes_a_path_with_spaces(workflow: Workflow) -> None:
-    """The quick profile's is drawn for docs/pipeline.md, see test_searches."""
+    """With few seeds and trials: more are jobs of the same rules. The quick profile's is drawn, see test_searches."""
+    workflow.edit("params.yaml", PAPER, PAPER + SMALLER)
     folder = workflow.folder / "my {dir}"
     folder.mkdir()
     (workflow.folder / "params.yaml").rename(folder / "p's.yaml")
     command = [workflow.python, "-m", "snakemake", "tables", "-n", "-p", "--workflow-profile", "none", "--cores", "1"]
     said = workflow.call([*command, "--config", "profile=paper", "params=my {dir}/p's.yaml"])
-    assert {"fetch", "table", "pages"} <= set(_jobs(said)), said
+    assert {"fetch", "table", "pages", "train", "trial", "select", "model_sets"} <= set(_jobs(said)), said
     assert shlex.join(["--params", "my {dir}/p's.yaml"]) in said
 
 
@@ -117,7 +120,8 @@ def test_smoke_from_nothing_to_tables_and_what_runs_again(workflow: Workflow) ->
 
     # One seed and one row fewer render the first tables again, byte for byte.
     workflow.edit("params.yaml", MORE + "      table11: [kan-iv, ", FEWER + "      table11: [")
-    workflow.snakemake("tables")
+    names = [f"table{n:02d}" for n in numbers]
+    workflow.call([workflow.python, "-m", "uhn", "render", *names, "--profile", "smoke"])
     assert _bytes(tables) == first_tables
 
 

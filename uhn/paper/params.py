@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, create_model
@@ -44,17 +45,22 @@ class Some:
         self.model = model
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        fields: dict[str, Any] = {}
-        for name, info in self.model.model_fields.items():
-            annotation: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
-            fields[name] = (annotation | None, None)
-        partial = create_model(f"Some{self.model.__name__}", __base__=Settings, __doc__=self.model.__doc__, **fields)
+        partial = _partial(self.model)
         as_written = partial.model_dump
         return core_schema.no_info_after_validator_function(
             lambda value: as_written(value, exclude_unset=True),
             handler.generate_schema(partial),
             serialization=core_schema.plain_serializer_function_ser_schema(dict),
         )
+
+
+@cache
+def _partial(model: type[Settings]) -> type[Settings]:
+    fields: dict[str, Any] = {}
+    for name, info in model.model_fields.items():
+        annotation: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+        fields[name] = (annotation | None, None)
+    return create_model(f"Some{model.__name__}", __base__=Settings, __doc__=model.__doc__, **fields)
 
 
 class Override(Settings):
