@@ -65,11 +65,12 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 
 
 def parser(chosen: Collection[str] = COMMANDS) -> argparse.ArgumentParser:
-    """Return the parser; only the ``chosen`` commands' modules are imported, the others are no more than named."""
+    """Return the parser of the ``chosen`` commands; if none of ours is among them, all are named, none imported."""
     top = argparse.ArgumentParser(prog="uhn", description="Universal Hypernetworks: train, plan, report.")
     top.add_argument("--version", action="version", version=f"uhn {uhn.__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (module, purpose) in COMMANDS.items():
+    for name in [name for name in COMMANDS if name in chosen] or COMMANDS:
+        module, purpose = COMMANDS[name]
         command = commands.add_parser(name, help=purpose, description=purpose)
         if name in chosen:
             import_module(f"uhn.paper.commands.{module}").ARGUMENTS[name](command)
