@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import compileall
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ def pytest_collection_finish() -> None:
     if not sys.dont_write_bytecode:
         package = Path(uhn.__file__).parent
         compileall.compile_dir(package, quiet=2)
-        code_digest(package.rglob("*.py"))
+        with suppress(SyntaxError):  # which the tests say better
+            code_digest(package.rglob("*.py"))
 
 
 @pytest.fixture
