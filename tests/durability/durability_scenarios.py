@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import uhn.models.sets as modelsets
@@ -15,6 +16,7 @@ from uhn.models.hypernet import generated_uhn
 from uhn.models.spec import ModelSpec
 from uhn.paper.settings import RunSettings
 from uhn.tasks import DATASETS
+from uhn.tasks.images import ImageDataset
 from uhn.tasks.receipts import GENERATED, Receipt
 from uhn.vocabulary import DatasetType
 
@@ -99,7 +101,8 @@ TOY_SET = modelsets.SampledFamily(
 
 
 def prepare() -> None:
-    """Make models, sets and data small, in this process: generated data, whatever there is on this machine."""
+    """Make models, sets and data small, in this process: generated data, once, whatever there is on this machine."""
+    ImageDataset._images = cache(ImageDataset._images)  # type: ignore[method-assign, assignment]
     building.zoo = lambda name: SMALL.get(name) or zoo(name)
     modelsets.SETS["toy"] = TOY_SET  # type: ignore[index]
     loading._obtained = lambda name, *args: Receipt(name, GENERATED, "stand-in", "generated")
