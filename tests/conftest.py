@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import shlex
 import signal
+import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -38,20 +40,27 @@ REPOSITORY = Path(__file__).parent.parent
 _seed = torch.manual_seed if torch.cuda.is_available() else torch.default_generator.manual_seed
 
 FORKING = "UHN_TEST_FORKING_PYTHON"
-"""Where the processes among which pytest shares the tests find the one :class:`Forking` of the first."""
+"""Where the processes among which pytest shares the tests, forks themselves, find the one :class:`Forking`."""
+
+PYTHON = "UHN_TEST_PYTHON"
+"""And the Python that does not fork."""
 
 DATA = "UHN_TEST_DATA"
 """And the one folder of real data, so that large files are unpacked once."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if FORKING not in os.environ:
-        server = Forking()
-        data = tempfile.TemporaryDirectory()
-        os.environ |= {FORKING: server.python, DATA: data.name}
-        config.add_cleanup(data.cleanup)
-        config.add_cleanup(server.close)
-        config.add_cleanup(lambda: [os.environ.pop(name) for name in (FORKING, DATA)])
+    if FORKING in os.environ:
+        sys.executable = os.environ[PYTHON]
+        return
+    server = Forking()
+    data = tempfile.TemporaryDirectory()
+    os.environ |= {FORKING: server.python, PYTHON: sys.executable, DATA: data.name}
+    if workers := getattr(config.option, "tx", None):
+        config.option.tx = [f"popen//python={shlex.quote(server.python)}"] * len(workers)
+    config.add_cleanup(data.cleanup)
+    config.add_cleanup(server.close)
+    config.add_cleanup(lambda: [os.environ.pop(name) for name in (FORKING, PYTHON, DATA)])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,8 +1,9 @@
 """A Python that has imported torch and its like once, and answers every call with a fork of itself.
 
 Tests that start many processes call :attr:`Forking.python`: a call costs what it computes, without the seconds that the
-imports take. uhn is imported by every call anew, from the PYTHONPATH of the call. It knows ``-m``, ``-c``, ``-W`` and a
-program's file; it prints and ends as the real one does. Used as a program, this file is its server.
+imports take. Pytest's workers are such calls. uhn is imported by every call anew, from the PYTHONPATH of the call. It
+knows ``-m``, ``-c``, ``-W``, ``-u`` and a program's file; it prints and ends as the real one does. Used as a program,
+this file is its server.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from types import ModuleType
 from typing import Any
 
 PRELOADED = (
-    "torch", "torch._dynamo", "torch.fx.experimental.symbolic_shapes", "safetensors.torch", "jaxtyping", "pandas",
-    "matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "scipy.special", "yaml",
-    "pydantic", "tqdm", "snakemake.cli", "snakemake.api", "snakemake.workflow", "snakemake.report.html_reporter",
-    "smart_open", "dvc.cli", "dvc.repo", "dvc.commands.repro", "dvc.commands.metrics",
+    "torch", "torch._dynamo", "torch.fx.experimental.symbolic_shapes", "torch_geometric", "safetensors.torch",
+    "jaxtyping", "beartype", "pandas", "matplotlib.pyplot", "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg", "scipy.special", "yaml", "pydantic", "tqdm", "snakemake.cli", "snakemake.api",
+    "snakemake.workflow", "snakemake.report.html_reporter", "smart_open", "dvc.cli", "dvc.repo", "dvc.commands.repro",
+    "dvc.commands.metrics",
 )  # fmt: skip
 """Imported at the first call."""
 
@@ -146,6 +148,8 @@ def _code(words: list[str]) -> int:
 
 def _run(words: list[str]) -> None:
     places = [*filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    if words[0] == "-u":  # what pytest's workers are called with; they write without buffers of Python's anyway
+        words = words[1:]
     if words[0] == "-W":
         warnings.simplefilter(words[1])  # type: ignore[arg-type]
         words = words[2:]

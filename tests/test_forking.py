@@ -17,7 +17,7 @@ CALLS = (
     ["-c", "1 / 0"],
     ["-c", "import os; os.kill(os.getpid(), 15)"],
     ["-W", "error", "-c", "import warnings; warnings.warn('x')"],
-    ["-c", "import sys; print(sys.stdin.read()[::-1])"],
+    ["-u", "-c", "import sys; print(sys.stdin.read()[::-1])"],
 )
 
 
