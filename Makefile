@@ -14,7 +14,6 @@ TORCH_INDEX ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCS := $(VENV)/.docs
-COMPILED := $(VENV)/.compiled
 
 # Modules are compiled when they are first imported, and kept: else every job would compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -42,12 +41,8 @@ types: $(STAMP)
 	@$(BIN)/mypy
 
 # What a file's tests share is made once, and the files come in their order: the longest first.
-unit: $(COMPILED)
+unit: $(STAMP)
 	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
-
-# Once, while mypy has the other core: else each worker compiles what it imports. What fails here fails there, and says why.
-$(COMPILED): $(STAMP)
-	@$(BIN)/pytest -q --collect-only > /dev/null 2>&1; touch $@
 
 # The fault farm of the suite, N times as long.
 faults: $(STAMP)
