@@ -62,6 +62,8 @@ def test_a_search_with_a_job_per_trial(workflow: Workflow) -> None:
     (workflow.folder / "params.yaml").write_text(
         text[:smoke] + text[smoke:].replace("grouping: job", "grouping: run").replace("budget: [2, 3]", "budget: [2]")
     )
+    said = workflow.snakemake("-n", f"{TRIALS}/stage2/place-1/seed-59358/metrics.json")
+    assert re.search(r"^trial\s+3$", said, re.MULTILINE) and re.search(r"^select\s+1$", said, re.MULTILINE), said
     said = workflow.snakemake("sweeps")
     assert re.search(r"^trial\s+4$", said, re.MULTILINE), said
     assert re.search(r"^select\s+2$", said, re.MULTILINE), said
