@@ -47,8 +47,7 @@ class UniversalHypernetwork(WeightSource):
             ``"film"``: scales and shifts inside the blocks, stronger, and every condition costs as much as a model.
         seed: decides every initial value; the caller's generators are left alone.
         memory_mib: what is kept for the backward pass at most; what does not fit is recomputed.
-        cache_mib: what is kept from step to step at most of bases, windows and factors of the models' axes; the rest
-            is formed again.
+        cache_mib: at most kept from step to step of bases, windows and factors of the models' axes.
         kernel: ``"fused"`` for the compiled kernels, ``"eager"`` for torch alone, or ``"auto"``: fused where they can
             be built (see :mod:`uhn.sources.backends`). The last bits differ.
         allow_extrapolation: serve specs outside the ranges, with one warning.
