@@ -91,6 +91,17 @@ def test_both_paths_are_as_near_to_float64(settings: dict[str, object]) -> None:
     assert found[0] < 1.5 * plain[0] and max(found) < 1.5 * max(plain), (found, plain)
 
 
+@pytest.mark.parametrize("memory", [0, 720])
+def test_a_readout_of_zeros_has_its_gradient(memory: int) -> None:
+    fused, eager = (generator(kernel=kernel, structure=True, memory_mib=memory) for kernel in ("fused", "eager"))
+    with torch.no_grad():
+        for source in (fused, eager):
+            source.readout.weight[0, ::3] = 0
+    right = exact(fused, SPEC)
+    found, plain = errors(step(fused), right), errors(step(eager), right)
+    assert max(found) < 1.5 * max(plain), (found, plain)
+
+
 def test_a_convolution_of_two_layers_that_share_a_grid() -> None:
     spec = cnn((1, 1, 2, 1), (4, 4, 8, 64), channels=2, classes=3)
     fused, eager = (generator(spec, kernel=kernel) for kernel in ("fused", "eager"))

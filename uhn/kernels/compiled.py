@@ -16,6 +16,8 @@ from uhn.kernels.build import library
 LANES = 16
 """Widths are a multiple of this."""
 
+Argument = Tensor | float | ctypes.Structure | None
+
 
 @dataclass(frozen=True)
 class Kernels:
@@ -29,8 +31,8 @@ class Kernels:
         """Of the operands of products."""
         return torch.bfloat16 if self.half else torch.float32
 
-    def call(self, name: str, *arguments: Tensor | float | ctypes.Structure) -> None:
-        """Call a kernel. Raises ``MemoryError`` where it found none to work in."""
+    def call(self, name: str, *arguments: Argument) -> None:
+        """Call a kernel; None is a pointer to nothing. Raises ``MemoryError`` where it found none to work in."""
         if not getattr(library(self.half), name)(*[_converted(argument) for argument in arguments]):
             raise MemoryError(f"the kernel {name} found no memory to work in")
 
@@ -42,7 +44,9 @@ class Kernels:
         return matrix.contiguous()
 
 
-def _converted(argument: Tensor | float | ctypes.Structure) -> object:
+def _converted(argument: Argument) -> object:
+    if argument is None:
+        return ctypes.c_void_p()
     if isinstance(argument, Tensor):
         assert argument.is_contiguous() and argument.device.type == "cpu"
         return ctypes.c_void_p(argument.data_ptr())

@@ -37,6 +37,23 @@ INLINE vec load(const float *at) {
 INLINE void store(float *at, vec value) { *(vec *)at = value; }
 INLINE vec splat(float value) { return value - (vec){0}; }
 INLINE vec keep(ivec mask, vec value) { return (vec)(mask & (ivec)value); }
+/* A bit for every lane of a mask, and back; more bits than lanes may be given. */
+INLINE ivec each(void) {
+    ivec bit;
+    for (int i = 0; i < LANES; i++) bit[i] = 1 << i;
+    return bit;
+}
+INLINE uint32_t bits(ivec mask) {
+#if defined(__AVX512F__)
+    return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask);
+#else
+    const ivec one = mask & each();
+    uint32_t found = 0;
+    for (int i = 0; i < LANES; i++) found |= one[i];
+    return found;
+#endif
+}
+INLINE ivec mask(uint32_t found) { return (((int32_t)found | (ivec){0}) & each()) != 0; }
 INLINE float total(vec value) {
 #if defined(__AVX512F__)
     return _mm512_reduce_add_ps((__m512)value);

@@ -1,10 +1,12 @@
 /* The residual MLP of the generator: rows [n, h] -> values [k, n], one line of values per feature, and the way back.
  *
  * A tile of rows goes through all linears before the next one starts: its normed inputs stay in the core's cache, and
- * the way back makes them again there, so that only the rows themselves are kept in between. Each of `parts` contiguous
- * parts of the tiles sums gradients of its own, which the caller adds up in order: a result depends on the number of
- * parts, never on which thread did what. Weights come as B operands (tile.h): `down` [in, out] for the way forward, `up`
- * [out, in] for the way back, h * h / PER units per linear.
+ * the way back makes them again there. In between the rows are kept, and `open` [k, n, h / 16], a bit per value that
+ * passes the last ReLU: for no more than these bits the way back would need the last linear. The readout's gradient is a
+ * sum of g x over rows, and x = x' + W n + b makes it that of g x', and W times the gradient of W, and b times that of b,
+ * if g leaves the readout out. Each of `parts` contiguous parts of the tiles sums gradients of its own, which the caller
+ * adds up in order: a result depends on the number of parts, never on which thread did what. Weights come as B operands
+ * (tile.h): `down` [in, out] for the way forward, `up` [out, in] for the way back, h * h / PER units per linear.
  */
 #include "tile.h"
 
@@ -71,14 +73,15 @@ static void norm_back(const Work *w, float *restrict g, int add, long linear, lo
     }
 }
 
-/* Up to the end of the blocks: x becomes the residual stream there. */
-static void tile_forward(const Work *w, const float *rows, long count, long even) {
+/* Up to the normed input of linear `last`, or to the end of the blocks; x becomes the residual stream there. */
+static void tile_forward(const Work *w, const float *rows, long count, long even, long last) {
     const long h = w->h, units = h / PER;
     memcpy(w->x, rows, 4 * count * h);
     memset(w->x + count * h, 0, 4 * (even - count) * h);
     for (long i = 0; i < w->linears; i++) {
         const unit *normed = (const unit *)(w->normed + i * (w->tile + 1) * h);
         norm(w, i % 2 ? w->z : w->x, i, even);
+        if (i == last) return;
         product(even, h, units, normed, units, 1, w->down + i * h * units, h, i % 2 ? w->x : w->z, h, w->biases + i * h, i % 2);
     }
 }
@@ -101,8 +104,8 @@ static void linear_back(const Work *w, long i, const float *g, float *grad, floa
 }
 
 /* values [k, n] of rows [n, h] and the features [k, h] that are added before the readout; 0 if there was no memory. */
-int trunk_forward(long h, long linears, long tile, float epsilon, long parts, long n, const float *rows, long k,
-                  const float *features, const unit *down, const float *biases, const float *readout, float shift, float *values) {
+int trunk_forward(long h, long linears, long tile, float epsilon, long parts, long n, const float *rows, long k, const float *features,
+                  const unit *down, const float *biases, uint16_t *open, const float *readout, float shift, float *values) {
     int good = 1;
     const long tiles = (n + tile - 1) / tile;
 #pragma omp parallel for num_threads(parts) schedule(static, 1) reduction(& : good) if (parts > 1)
@@ -111,13 +114,18 @@ int trunk_forward(long h, long linears, long tile, float epsilon, long parts, lo
         if (!make(&w)) good = 0;
         for (long t = tiles * part / parts; good && t < tiles * (part + 1) / parts; t++) {
             const long first = t * tile, count = n - first < tile ? n - first : tile;
-            tile_forward(&w, rows + first * h, count, (count + 1) / 2 * 2);
+            tile_forward(&w, rows + first * h, count, (count + 1) / 2 * 2, linears);
             for (long c = 0; c < k; c++)
                 for (long r = 0; r < count; r++) {
                     vec sum = splat(0);
-                    for (long j = 0; j < h; j += LANES) {
-                        const vec value = load(w.x + r * h + j) + load(features + c * h + j);
-                        sum += keep(value > splat(0), value) * load(readout + j);
+                    for (long j = 0; j < h; j += 16) {
+                        uint32_t passed = 0;
+                        for (long i = 0; i < 16; i += LANES) {
+                            const vec value = load(w.x + r * h + j + i) + load(features + c * h + j + i);
+                            const ivec above = value > splat(0);
+                            sum += keep(above, value) * load(readout + j + i), passed |= bits(above) << i;
+                        }
+                        if (open) open[((c * n + first + r) * h + j) / 16] = passed;
                     }
                     values[c * n + first + r] = total(sum) + shift;
                 }
@@ -128,37 +136,52 @@ int trunk_forward(long h, long linears, long tile, float epsilon, long parts, lo
 }
 
 /* Gradient of the rows [n, h] from that of the values [k, n]. All others are added to `grads` [parts]: of the linears
- * [linears][out, in], their biases [linears][h], the readout [h] and the features [k, h]. */
-int trunk_backward(long h, long linears, long tile, float epsilon, long parts, long n, const float *rows, long k,
-                   const float *features, const unit *down, const unit *up, const float *biases, const float *readout, const float *upstream,
+ * [linears][out, in], their biases [linears][h], the readout [h] and the features [k, h]. The readout is left out of those
+ * of the last linear, its bias and the features, which it multiplies, and what these add to its own is too (see above);
+ * the rows of the last `up` have it in them. Without `open` the last linear is computed again. */
+int trunk_backward(long h, long linears, long tile, float epsilon, long parts, long n, const float *rows, long k, const float *features,
+                   const unit *down, const float *biases, const uint16_t *open, const unit *up, const float *readout, const float *upstream,
                    float *grad_rows, float *grads) {
     int good = 1;
-    const long tiles = (n + tile - 1) / tile;
+    const long tiles = (n + tile - 1) / tile, units = h / PER, end = linears - 1;
 #pragma omp parallel for num_threads(parts) schedule(static, 1) reduction(& : good) if (parts > 1)
     for (long part = 0; part < parts; part++) {
         Work w = {.h = h, .linears = linears, .tile = tile, .epsilon = epsilon, .down = down, .up = up, .biases = biases};
         float *weights = grads + part * (linears * h * (h + 1) + (k + 1) * h), *shifts = weights + linears * h * h;
-        float *last = shifts + linears * h;
+        float *last = shifts + linears * h, own[h], sums[h];
         if (!make(&w)) good = 0;
         for (long t = tiles * part / parts; good && t < tiles * (part + 1) / parts; t++) {
             const long first = t * tile, count = n - first < tile ? n - first : tile, even = (count + 1) / 2 * 2;
-            tile_forward(&w, rows + first * h, count, even);
-            memset(w.g, 0, 4 * even * h);
-            for (long c = 0; c < k; c++)
-                for (long j = 0; j < h; j += LANES) {
-                    vec sum = splat(0), own = splat(0);
-                    for (long r = 0; r < count; r++) {
-                        const vec value = load(w.x + r * h + j) + load(features + c * h + j);
-                        const ivec open = value > splat(0);
-                        const vec grad = keep(open, load(readout + j)) * upstream[c * n + first + r];
-                        sum += keep(open, value) * upstream[c * n + first + r], own += grad;
-                        store(w.g + r * h + j, load(w.g + r * h + j) + grad);
+            tile_forward(&w, rows + first * h, count, even, end);
+            if (!open) memcpy(w.inner, w.x, 4 * even * h);
+            if (!open && linears) {
+                const unit *normed = (const unit *)(w.normed + end * (tile + 1) * h);
+                product(even, h, units, normed, units, 1, down + end * h * units, h, w.inner, h, biases + end * h, 1);
+            }
+            memset(sums, 0, sizeof sums);
+            for (long c = 0; c < k; c++) {
+                memset(own, 0, sizeof own);
+                for (long r = 0; r < count; r++) { /* inner: the gradient without the readout, g: with it */
+                    float *g = w.g + r * h, *inner = w.inner + r * h;
+                    const vec up = splat(upstream[c * n + first + r]);
+                    for (long j = 0; j < h; j += LANES) {
+                        vec all;
+                        if (open) all = keep(mask(open[((c * n + first + r) * h + j) / 16] >> j % 16), up);
+                        else all = keep(load(inner + j) + load(features + c * h + j) > splat(0), up);
+                        store(own + j, load(own + j) + all);
+                        if (c) all += load(g + j);
+                        store(g + j, all);
+                        if (c < k - 1) continue;
+                        store(inner + j, all), store(g + j, all * load(readout + j));
+                        store(sums + j, load(sums + j) + all * load(w.x + r * h + j));
                     }
-                    store(last + j, load(last + j) + sum);
-                    store(last + (c + 1) * h + j, load(last + (c + 1) * h + j) + own);
                 }
-            for (long i = linears - 1; i >= 0; i--) { /* a block's second linear, then its first */
-                linear_back(&w, i, i % 2 ? w.g : w.inner, weights + i * h * h, shifts + i * h, even);
+                add_rows(last + (c + 1) * h, own, 1, h);
+            }
+            add_rows(last, sums, 1, h);
+            memset(w.g + count * h, 0, 4 * (even - count) * h), memset(w.inner + count * h, 0, 4 * (even - count) * h);
+            for (long i = end; i >= 0; i--) { /* a block's second linear, then its first */
+                linear_back(&w, i, i % 2 && i < end ? w.g : w.inner, weights + i * h * h, shifts + i * h, even);
                 norm_back(&w, i % 2 ? w.inner : w.g, !(i % 2), i, even);
             }
             memcpy(grad_rows + first * h, w.g, 4 * count * h);

@@ -1,4 +1,4 @@
-"""The residual MLP through the compiled kernels: nothing is kept but its rows, everything is computed again."""
+"""The residual MLP through the compiled kernels, which keep little between the two directions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from uhn.kernels.compiled import Kernels
 TILE = 96
 """Rows that go through the whole MLP together."""
 
+Kept = tuple[Tensor | None, list[Tensor]]
+"""Of a part's way forward: its rows or None, and what else the way back wants."""
+
 
 class FusedTail:
     """The MLP on rows of the first layer, forward and backward; sums the gradients of its tensors in ``grads``.
@@ -23,6 +26,9 @@ class FusedTail:
         epsilon: of every LayerNorm.
     """
 
+    needs_rows = True
+    """Whether :meth:`backward` wants the rows whatever else is kept."""
+
     def __init__(self, kernels: Kernels, tensors: Sequence[Tensor], structure: Tensor | None, epsilon: float) -> None:
         *linears, readout, shift = tensors
         self.kernels, self.h, self.count, self.epsilon = kernels, readout.shape[1], len(linears) // 2, epsilon
@@ -30,58 +36,72 @@ class FusedTail:
         none = readout.new_zeros(1, self.h)
         self.structure = none if structure is None else structure.to(readout.dtype).contiguous()
         self.readout, self.shift, self.shift_grad = readout.contiguous(), float(shift), torch.zeros_like(shift)
-        empty = [readout.new_empty(0)]
-        self.down = torch.cat([kernels.operand(w.t()).view(-1) for w in linears[::2]] or empty)
-        self.up = torch.cat([kernels.operand(w).view(-1) for w in linears[::2]] or empty)
-        self.biases = torch.cat(list(linears[1::2]) or empty)
+        self.linears, self.biases = linears[::2], torch.cat(list(linears[1::2]) or [readout.new_empty(0)])
+        self.down, self.up = self._operands([w.t() for w in self.linears]), readout.new_empty(0)
         self.sums = readout.new_zeros(
             kernels.parts, self.count * self.h * (self.h + 1) + (len(self.structure) + 1) * self.h
         )
+        self.budget(0, 0)
 
-    def whole(self, room: int, rows: int) -> int:
-        """Of how many of ``rows`` all that :meth:`backward` wants, the rows themselves, is kept in ``room`` bytes."""
-        return min(rows, room // (self.h * self.readout.element_size()))
+    def _operands(self, matrices: Sequence[Tensor]) -> Tensor:
+        return torch.cat([self.kernels.operand(matrix).view(-1) for matrix in matrices] or [self.readout.new_empty(0)])
+
+    def budget(self, room: int, total: int) -> None:
+        """Say how many bytes may be kept of how many rows in all: the bits of their last ReLU, then rows."""
+        bits = len(self.structure) * self.h // 8 * total
+        self.bits = 0 < bits <= room // 8
+        self.rows = (room - bits * self.bits) // (self.h * self.readout.element_size())
 
     def cuts(self, count: int) -> list[tuple[int, int]]:
         """The rows of a piece are cut in the kernel."""
         return [(0, count)]
 
-    def held(self, rows: Tensor) -> list[Tensor]:
-        """What :meth:`backward` wants."""
-        return [rows]
+    def forward(self, rows: Tensor, end: int) -> tuple[Tensor, Kept]:
+        """Values ``[K, n]`` for rows ``[n, h]``, the last of which is ``end`` of all, and what is kept."""
+        k, n = len(self.structure), rows.shape[0]
+        bits = [torch.empty(k, n, self.h // 16, dtype=torch.int16)] if self.bits else []
+        values = rows.new_empty(k, n)
+        self.kernels.call("trunk_forward", *self._given(rows, bits), self.readout, self.shift, values)
+        return values, (rows if end <= self.rows else None, bits)
 
-    def forward(self, rows: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Values ``[K, n]`` for rows ``[n, h]``, and what :meth:`backward` wants."""
-        values = rows.new_empty(len(self.structure), rows.shape[0])
-        given = (len(self.structure), self.structure, self.down, self.biases, self.readout, self.shift)
-        self.kernels.call("trunk_forward", *self._sizes(rows), *given, values)
-        return values, [rows]
-
-    def backward(self, upstream: Tensor, held: list[Tensor]) -> Tensor:
-        """Return the gradient of the rows ``[n, h]`` from that of the values ``[K, n]``; uses up ``held``."""
-        rows = held.pop()
+    def backward(self, upstream: Tensor, rows: Tensor | None, bits: list[Tensor]) -> Tensor:
+        """Return the gradient of the rows ``[n, h]`` from that of the values ``[K, n]``."""
+        assert rows is not None
+        if not len(self.up):
+            *before, last = self.linears or [self.readout]
+            self.up = self._operands([*before, last * self.readout.t()][: self.count])
         upstream, gradient = upstream.contiguous(), torch.empty_like(rows)
-        given = (len(self.structure), self.structure, self.down, self.up, self.biases, self.readout, upstream)
-        self.kernels.call("trunk_backward", *self._sizes(rows), *given, gradient, self.sums)
+        given = (self.up, self.readout, upstream, gradient, self.sums)
+        self.kernels.call("trunk_backward", *self._given(rows, bits), *given)
         self.shift_grad += upstream.sum()
         return gradient
 
-    def _sizes(self, rows: Tensor) -> tuple[float | Tensor, ...]:
-        return self.h, self.count, TILE, self.epsilon, self.kernels.parts, rows.shape[0], rows
+    def _given(self, rows: Tensor, bits: list[Tensor]) -> tuple[float | Tensor | None, ...]:
+        sizes = (self.h, self.count, TILE, self.epsilon, self.kernels.parts, rows.shape[0], rows, len(self.structure))
+        return *sizes, self.structure, self.down, self.biases, bits[0] if bits else None
 
     @property
     def grads(self) -> list[Tensor]:
         """Gradients of the tensors, in their order."""
-        h, count = self.h, self.count
         weights, biases, readout, _ = self._summed()
-        pairs = zip(weights.view(count, h, h), biases.view(count, h), strict=True)
+        pairs = zip(weights, biases, strict=True)
         return [*(grad for pair in pairs for grad in pair), readout[None], self.shift_grad]
 
     @property
     def structure_grad(self) -> Tensor | None:
         """Gradient of the features ``[K, h]``, None without any."""
-        return self._summed()[3].view(-1, self.h) if self.has_structure else None
+        return self._summed()[3] if self.has_structure else None
 
     def _summed(self) -> tuple[Tensor, ...]:
-        sizes = [self.count * self.h**2, self.count * self.h, self.h, len(self.structure) * self.h]
-        return torch.split(self.sums.sum(0), sizes)
+        """Gradients of linears, biases, readout and features; the kernel leaves the readout's part out (trunk.c)."""
+        h, count = self.h, self.count
+        sizes = [count * h**2, count * h, h, len(self.structure) * h]
+        weights, biases, readout, features = torch.split(self.sums.sum(0), sizes)
+        weights, biases, features = weights.view(count, h, h), biases.view(count, h), features.view(-1, h)
+        readout += (features * self.structure).sum(0)
+        if count:
+            last = self.linears[-1].to(self.kernels.dtype).to(readout.dtype)
+            readout += (last * weights[-1]).sum(1) + self.biases[-h:] * biases[-1]
+            weights[-1] *= self.readout.t()
+            biases[-1] *= self.readout[0]
+        return weights, biases, readout, features * self.readout

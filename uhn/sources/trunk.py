@@ -20,7 +20,7 @@ from uhn.descriptors.features import IndexFeatures, Projection, low_precision
 from uhn.kernels.compiled import Kernels
 from uhn.kernels.gpu import GpuKernels
 from uhn.sources.backends import kernels_for
-from uhn.sources.fused import FusedTail
+from uhn.sources.fused import FusedTail, Kept
 from uhn.sources.whole import generate_whole
 from uhn.transforms import composing, differentiable_again, never_traced
 
@@ -102,8 +102,9 @@ def generate(
         structure: structure feature ``[1, h]`` or None.
         several: the structure features are K, ``[K, h]``: index features, first layer and blocks are computed once.
         parameters: the tensors of the blocks and the readout, in order.
-        memory_mib: what is kept for the backward pass at most, a sixth of it for activations of the MLP, whose
-            recomputing is cheap for what they take; what does not fit is recomputed. On a GPU everything is kept.
+        memory_mib: what is kept for the backward pass at most, a sixth of it for activations of the MLP (by the
+            compiled kernels an eighth), whose recomputing is cheap for what they take; what does not fit is
+            recomputed. On a GPU everything is kept.
         kernel: ``"auto"``, ``"eager"`` or ``"fused"``, see :mod:`uhn.sources.backends`.
     """
     low = low_precision(weight)
@@ -150,21 +151,19 @@ class _Generate(torch.autograd.Function):
         ctx.features, ctx.low, ctx.has_structure = features, low_precision(weight), structure is not None
         ctx.kernels = kernels
         ctx.save_for_backward(weight, bias, *rest, *([] if structure is None else [structure]))
-        row = weight.shape[0] * weight.element_size()
         room = memory_mib * 2**20 if any(ctx.needs_input_grad) else 0
         projection, tail = _parts(ctx, weight, bias, structure, rest)
-        whole = tail.whole(room, features.shape[0])
+        tail.budget(room, features.shape[0])
         ctx.kept = []
         lines = 1 if structure is None else structure.shape[0]
         values = torch.empty(lines, features.shape[0], dtype=weight.dtype, device=weight.device)
         for piece in features.work:
             rows = projection.forward(piece)
-            keep_rows = (piece.start + piece.count) * row <= room
             for first, last in tail.cuts(piece.count):
                 start, end = piece.start + first, piece.start + last
-                values[:, start:end], held = tail.forward(rows[first:last])
-                if keep_rows:  # a copy of the rows: a view would keep the whole piece alive
-                    ctx.kept.append((None, held) if end <= whole else (rows[first:last].clone(), []))
+                values[:, start:end], kept = tail.forward(rows[first:last], end)
+                if room:
+                    ctx.kept.append(kept)
         return values
 
     @staticmethod
@@ -180,12 +179,10 @@ class _Generate(torch.autograd.Function):
             gradient = torch.empty(piece.count, weight.shape[0], dtype=weight.dtype, device=weight.device)
             for first, last in tail.cuts(piece.count):
                 part, held = next(kept, (None, []))
-                if part is None and not held:
+                if part is None and (tail.needs_rows or not held):
                     rows = projection.forward(piece) if rows is None else rows
                     part = rows[first:last]
-                if part is not None:
-                    held = tail.held(part)
-                gradient[first:last] = tail.backward(grad[:, piece.start + first : piece.start + last], held)
+                gradient[first:last] = tail.backward(grad[:, piece.start + first : piece.start + last], part, held)
             projection.backward(piece, gradient)
         return (None, None, None, tail.structure_grad, *projection.finish(), *tail.grads)
 
@@ -218,18 +215,28 @@ class _Tail:
         width = self.weight.shape[1]
         self.one, self.zero = self.weight.new_ones(width), self.weight.new_zeros(width)
 
-    def whole(self, room: int, rows: int) -> int:
-        """Of how many of ``rows`` all that :meth:`backward` wants is kept in ``room`` bytes."""
+    needs_rows = False
+
+    def budget(self, room: int, total: int) -> None:
+        """Say how many bytes may be kept of how many rows in all: everything of the first parts, rows of the next."""
         row = self.weight.shape[1] * self.weight.element_size()
-        return max(0, min(room // 6, room - rows * row)) // (row * max(1, len(self.grads) // 2 - 1))
+        each = row * max(1, len(self.grads) // 2 - 1)
+        self.rows, self.whole = room // row, max(0, min(room // 6, room - total * row)) // each
 
     def cuts(self, count: int) -> list[tuple[int, int]]:
         """Parts of ``count`` rows that a cache holds."""
         step = max(1, CACHE_ELEMENTS // self.weight.shape[1]) * (1 if self.weight.device.type == "cpu" else 256)
         return [(first, min(first + step, count)) for first in range(0, count, step)]
 
-    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return values ``[K, n]`` for rows ``[n, h]``, and the rectified inputs that :meth:`backward` wants."""
+    def forward(self, rows: Tensor, end: int) -> tuple[Tensor, Kept]:
+        """Return values ``[K, n]`` for rows ``[n, h]``, the last of which is ``end`` of all, and what is kept."""
+        values, held = self._through(rows)
+        if end <= self.whole:
+            return values, (None, held)
+        return values, (rows.clone() if end <= self.rows else None, [])  # a view would keep the whole piece alive
+
+    def _through(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Values, and the rectified inputs that :meth:`backward` wants."""
         held = []
         for at in range(0, len(self.linears), 4):
             w1, b1, w2, b2 = self.linears[at : at + 4]
@@ -254,12 +261,11 @@ class _Tail:
         """Whether the blocks serve more than one line of values."""
         return self.structure is not None and self.structure.shape[0] > 1
 
-    def held(self, x: Tensor) -> list[Tensor]:
-        """What :meth:`backward` wants for rows ``[n, h]``."""
-        return self.forward(x)[1]
-
-    def backward(self, upstream: Tensor, held: list[Tensor]) -> Tensor:
+    def backward(self, upstream: Tensor, rows: Tensor | None, held: list[Tensor]) -> Tensor:
         """Return the gradient of the rows ``[n, h]`` from that of the values ``[K, n]``; uses up ``held``."""
+        if not held:
+            assert rows is not None
+            held = self._through(rows)[1]
         last = held.pop()
         self.grads[-1] += upstream.sum()
         grad: Tensor | None = None
