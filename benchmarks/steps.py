@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 continue
             with reproducible(1):
                 found.append(measured(runs[name], precision, options) | now)
-            print(f"{name} {precision}: {found[-1]}", flush=True)  # then in the table's order
+            print(f"{name} {precision}: {found[-1]}", flush=True)
             found.sort(key=lambda row: [*rows, row["row"]].index(row["row"]))
             write_csv(path, found)
     if found and options.output.resolve() == (HERE / "results").resolve():
